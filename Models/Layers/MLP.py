@@ -1,0 +1,19 @@
+from collections.abc import Sequence
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class MLP(nn.Module):
+    """Linear layers with ReLU between them and none after the last; `layers.0`, `layers.2`, ... in a state_dict."""
+
+    def __init__(self, dim_in: int, hidden: Sequence[int], dim_out: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for width_in, width_out in zip([dim_in, *hidden], hidden, strict=False):
+            layers += [nn.Linear(width_in, width_out), nn.ReLU()]
+        layers.append(nn.Linear(hidden[-1] if hidden else dim_in, dim_out))
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, inputs: Float[Tensor, '*batch dim_in']) -> Float[Tensor, '*batch dim_out']:
+        return self.layers(inputs)

@@ -1,0 +1,43 @@
+"""From enum members and options to networks."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from Models.DecoderType import DecoderType
+from Models.EncoderType import EncoderType
+from Models.SuperResolver import SuperResolver
+from Utilities.find_class import check_options, find_class
+
+
+def build_super_resolver(
+    encoder: EncoderType,
+    decoder: DecoderType,
+    encoder_options: Mapping[str, Any] | None = None,
+    decoder_options: Mapping[str, Any] | None = None,
+) -> SuperResolver:
+    """Build a network with fresh weights from torch's global generator.
+
+    Args:
+        encoder, decoder: members of the vocabulary.
+        encoder_options, decoder_options: constructor arguments; what is not named keeps the published value.
+
+    Raises:
+        ValueError: for an option that the class does not take, or a value that it refuses.
+    """
+    encoder_class = find_class(encoder, 'Models.Encoders')
+    decoder_class = find_class(decoder, 'Models.Decoders')
+    encoder_options = dict(encoder_options or {})
+    decoder_options = dict(decoder_options or {})
+    check_options(encoder_class, encoder_options, 'encoder_options')
+    check_options(decoder_class, decoder_options, 'decoder_options', given=('feature_dim',))
+    built_encoder = _build(encoder_class, encoder_options, 'encoder_options')
+    options = {'feature_dim': built_encoder.feature_dim, **decoder_options}
+    return SuperResolver(built_encoder, _build(decoder_class, options, 'decoder_options'))
+
+
+def _build(found: type, options: Mapping[str, Any], setting: str) -> Any:  # noqa: ANN401
+    try:
+        return found(**options)
+    except (TypeError, RuntimeError) as error:
+        # What torch says of a text where a number belongs names neither the option nor the setting.
+        raise ValueError(f'{setting}: {found.__name__} can not be built with {dict(options)}: {error}') from error

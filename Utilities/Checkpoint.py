@@ -1,0 +1,209 @@
+"""Checkpoints that survive: written whole or not at all, verified when read, never running code from the file."""
+
+import dataclasses
+import hashlib
+import logging
+import os
+import pickle
+import shutil
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor
+
+from Utilities.version import code_version
+
+_LOGGER = logging.getLogger(__name__)
+_READING_ERRORS = (
+    OSError, RuntimeError, EOFError, KeyError, ValueError, TypeError, pickle.UnpicklingError, zipfile.BadZipFile,
+)  # fmt: skip
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that can't be read or does not belong here; the message names the file and what to do."""
+
+
+class CheckpointWriteError(OSError):
+    """A checkpoint could not be written; the previous one is untouched."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+    """Everything a run needs to go on, and a test to know what it tests. Tensors and plain values only."""
+
+    FORMAT: ClassVar[int] = 1
+    """Raised when the content changes; older formats that can still be read are listed in `READABLE`."""
+
+    READABLE: ClassVar[tuple[int, ...]] = (1,)
+
+    configuration: dict[str, Any]
+    """The training configuration, as `to_dict` gives it."""
+
+    network: dict[str, Tensor]
+    """The network's state_dict."""
+
+    progress: dict[str, Any]
+    """How far the run is: epoch, batch, best score, averages."""
+
+    optimizer: dict[str, Any] = dataclasses.field(default_factory=dict)
+    schedule: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    rng: Tensor | None = None
+    """State of torch's CPU generator."""
+
+    code_version: str = dataclasses.field(default_factory=code_version)
+    torch_version: str = torch.__version__
+
+    def save(self, path: Path) -> None:
+        """Write the file, keeping the one it replaces as `<name>.prev`.
+
+        At any moment, power cut included, `path` or `path.prev` is whole: the new file is written beside the old one,
+        brought to the disk, and only then takes its name.
+
+        Raises:
+            CheckpointWriteError: if it can't be written; the previous file is untouched.
+        """
+        content = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        content |= {'format': self.FORMAT, 'sha256': content_hash(content)}
+        temporary = path.with_name(f'.tmp-{os.getpid()}-{path.name}')
+        try:
+            # Through a file object: torch's own writer does not say that the disk is full.
+            with temporary.open('wb') as file:
+                torch.save(content, file)
+                file.flush()
+                os.fsync(file.fileno())
+            if path.exists():
+                _keep_as(path, previous_of(path))
+            os.replace(temporary, path)
+            _sync_folder(path.parent)
+        except (OSError, RuntimeError) as error:
+            raise CheckpointWriteError(f'{path} could not be written: {error}. Is the disk full?') from error
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read and verify a checkpoint.
+
+        Raises:
+            CheckpointError: if it is missing, not a checkpoint, of an unknown format, or not what was written.
+        """
+        if not path.is_file():
+            raise CheckpointError(_missing(path))
+        try:
+            content = torch.load(path, map_location='cpu', weights_only=True)
+        except _READING_ERRORS as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise CheckpointError(f'{path} is not a readable checkpoint: {reason[:200]}') from error
+        if not isinstance(content, dict) or 'format' not in content or 'sha256' not in content:
+            raise CheckpointError(f'{path} is not a readable checkpoint: it was not written by this framework.')
+        if content.pop('format') not in cls.READABLE:
+            raise CheckpointError(f'{path} has a format that this version does not read; it reads {cls.READABLE}.')
+        if content.pop('sha256') != content_hash(content):
+            raise CheckpointError(f'{path} is not a readable checkpoint: its contents do not match their recorded sha256.')
+        return cls(**content)
+
+    @classmethod
+    def load_newest(cls, path: Path) -> Self | None:
+        """Read `path`, or the one before it if `path` is damaged; None if there is neither.
+
+        A damaged file is set aside as `<name>.damaged`, not deleted.
+
+        Raises:
+            CheckpointError: if all that exist are damaged.
+        """
+        candidates = [candidate for candidate in (path, previous_of(path)) if candidate.exists()]
+        errors = []
+        for candidate in candidates:
+            try:
+                checkpoint = cls.load(candidate)
+            except CheckpointError as error:
+                errors.append(error)
+                continue
+            if errors:
+                # Else the next save would keep the damaged file as the previous one.
+                aside = _free_name(path.with_name(path.name + '.damaged'))
+                os.replace(path, aside)
+                _LOGGER.warning('%s Set aside as %s; continuing from %s.', errors[0], aside.name, candidate)
+            return checkpoint
+        if errors:
+            tried = ' '.join(str(error) for error in errors)
+            raise CheckpointError(
+                f'No checkpoint of this run can be read. {tried} Move them away to start anew; nothing was changed.'
+            )
+        return None
+
+
+def previous_of(path: Path) -> Path:
+    """Where the checkpoint that `path` replaced is kept."""
+    return path.with_name(path.name + '.prev')
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove the half-written files that a killed run left beside `path`; call it only while holding the run's lock."""
+    for leftover in path.parent.glob(f'.tmp-*-{path.name}*'):
+        leftover.unlink(missing_ok=True)
+
+
+def content_hash(content: object) -> str:
+    """SHA-256 over keys, types, shapes and bytes of nested dictionaries, sequences, tensors and plain values."""
+    digest = hashlib.sha256()
+    _update(digest, content)
+    return digest.hexdigest()
+
+
+def _update(digest: 'hashlib._Hash', value: object) -> None:
+    if isinstance(value, Tensor):
+        flat = value.detach().cpu().contiguous().reshape(-1)
+        digest.update(f'tensor {value.dtype} {tuple(value.shape)}:'.encode())
+        digest.update(flat.view(torch.uint8).numpy().data)
+    elif isinstance(value, Mapping):
+        digest.update(f'mapping {len(value)}:'.encode())
+        for key, entry in value.items():
+            digest.update(f'{key!r}='.encode())
+            _update(digest, entry)
+    elif isinstance(value, list | tuple):
+        digest.update(f'{type(value).__name__} {len(value)}:'.encode())
+        for entry in value:
+            _update(digest, entry)
+    else:
+        digest.update(f'{type(value).__name__} {value!r};'.encode())
+
+
+def _keep_as(path: Path, previous: Path) -> None:
+    """Give the present file a second name without `path` being absent for a moment."""
+    temporary = path.with_name(f'.tmp-{os.getpid()}-{previous.name}')
+    temporary.unlink(missing_ok=True)
+    try:
+        os.link(path, temporary)
+    except OSError:
+        # File systems without hard links (FAT, some network shares).
+        shutil.copy2(path, temporary)
+    os.replace(temporary, previous)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == 'nt':
+        return  # Windows can't open a folder.
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _missing(path: Path) -> str:
+    present = sorted(file.name for file in path.parent.glob('*.pth')) if path.parent.is_dir() else []
+    listing = f'In {path.parent} there are: {", ".join(present[:20])}.' if present else f'{path.parent} holds none.'
+    return f'There is no checkpoint {path}. {listing}'
+
+
+def _free_name(path: Path) -> Path:
+    candidate, number = path, 1
+    while candidate.exists():
+        number += 1
+        candidate = path.with_name(f'{path.name}-{number}')
+    return candidate

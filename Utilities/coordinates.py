@@ -1,0 +1,57 @@
+"""Where pixels are. Everywhere in the framework an image spans [-1, 1] in both directions, last axis (y, x).
+
+The centre of pixel i of n is at -1 + (2 i + 1) / n, as in LIIF (Chen et al., CVPR 2021); a cell is the height and width
+of one HR pixel in the same units, (2 / H, 2 / W).
+"""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+def pixel_centers(
+    count: int, *, device: torch.device | None = None, dtype: torch.dtype = torch.float32
+) -> Float[Tensor, '{count}']:
+    """Centres of `count` pixels in a row, in [-1, 1]."""
+    half = 1 / count
+    # The published order of operations, so that the last bit agrees too: it decides which neighbor is nearest.
+    return -1 + half + (2 * half) * torch.arange(count, device=device, dtype=dtype)
+
+
+def coordinates_of(
+    rows: Float[Tensor, ' height'], columns: Float[Tensor, ' width']
+) -> Float[Tensor, 'height*width 2']:
+    """All (y, x) pairs of the given rows and columns, row after row."""
+    grid = torch.stack(torch.meshgrid(rows, columns, indexing='ij'), dim=-1)  # (H, W, 2)
+    return grid.flatten(0, 1)
+
+
+def cell_of(
+    size: tuple[int, int], *, batch: int = 1, device: torch.device | None = None, dtype: torch.dtype = torch.float32
+) -> Float[Tensor, '{batch} 2']:
+    """Height and width of one pixel of an image of `size` (H, W)."""
+    return torch.tensor([2 / size[0], 2 / size[1]], device=device, dtype=dtype).expand(batch, 2)
+
+
+def relative_cell(cell: Float[Tensor, 'batch 2'], lr_size: tuple[int, int]) -> Float[Tensor, 'batch 2']:
+    """Size of one HR pixel on the LR grid.
+
+    Args:
+        cell: height and width of an HR pixel where the whole image spans [-1, 1], so 2 / HR size.
+        lr_size: (h, w) of the feature map in pixels.
+
+    Returns:
+        Height and width in units where one LR pixel is 2; at scale 4 both are 0.5.
+    """
+    return cell * torch.tensor(lr_size, device=cell.device, dtype=cell.dtype)
+
+
+def nearest_pixel(coordinate: Float[Tensor, '*shape'], count: int) -> Int[Tensor, '*shape']:
+    """Index of the pixel of `count` that a coordinate falls into.
+
+    The arithmetic is that of `torch.nn.functional.grid_sample` (mode nearest, align_corners False), half to even
+    included, so that ties fall as in the published networks. It is written out because a sampled picture may not
+    depend on which other coordinates are asked for in the same call.
+    """
+    position = ((coordinate + 1) * count - 1) / 2
+    return position.round().long().clamp(0, count - 1)

@@ -1,0 +1,23 @@
+"""Random numbers that depend on nothing but a seed and a place in the run.
+
+Philox is a counter-based generator (Salmon et al., SC 2011, https://doi.org/10.1145/2063384.2063405): any of its
+streams is reached directly. So a sample needs no state from earlier samples, and the number of workers, a restart or
+the order of calls can't change it.
+"""
+
+import hashlib
+
+import numpy as np
+
+
+def generator_for(seed: int, purpose: str, *position: int) -> np.random.Generator:
+    """A fresh generator for one place of a run.
+
+    Args:
+        seed: the run's seed, 0 to 2^63 - 1.
+        purpose: keeps streams apart, such as `order` and `sample`.
+        position: where in the run, such as (epoch, index).
+    """
+    text = f'{seed}/{purpose}/{"/".join(str(number) for number in position)}'
+    key = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=16).digest(), 'little')
+    return np.random.Generator(np.random.Philox(key=key))
