@@ -55,7 +55,7 @@ class Checkpoint:
     """State of torch's CPU generator."""
 
     code_version: str = dataclasses.field(default_factory=code_version)
-    torch_version: str = torch.__version__
+    torch_version: str = str(torch.__version__)
 
     def save(self, path: Path) -> None:
         """Write the file, keeping the one it replaces as `<name>.prev`.
@@ -96,8 +96,11 @@ class Checkpoint:
         try:
             content = torch.load(path, map_location='cpu', weights_only=True)
         except _READING_ERRORS as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise CheckpointError(f'{path} is not a readable checkpoint: {reason[:200]}') from error
+            # torch advises to load with weights_only=False, which would run code from the file; its advice is left out.
+            reason = type(error).__name__ if isinstance(error, pickle.UnpicklingError) else str(error).partition('\n')[0]
+            raise CheckpointError(
+                f'{path} is not a readable checkpoint ({reason[:200] or type(error).__name__}).'
+            ) from error
         if not isinstance(content, dict) or 'format' not in content or 'sha256' not in content:
             raise CheckpointError(f'{path} is not a readable checkpoint: it was not written by this framework.')
         if content.pop('format') not in cls.READABLE:

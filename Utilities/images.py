@@ -1,11 +1,14 @@
 """Reading and writing pictures: every kind of file either comes out right or is refused by name."""
 
+import contextlib
 import dataclasses
 import os
 import struct
 import warnings
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +22,9 @@ EXTENSIONS = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
 _FORMATS = ('PNG', 'JPEG', 'MPO', 'BMP', 'TIFF', 'WEBP')
 _DECODING_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
 _MAX_PIXELS = 100_000_000
+_EXIF_ORIENTATION = 0x0112
+_QUARTER_TURNS = (5, 6, 7, 8)
+_GRAY_MODES = ('1', 'L', 'LA', 'La')
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -57,13 +63,41 @@ def read_image(path: str | Path, *, max_pixels: int = _MAX_PIXELS) -> Photo:
         ImageError: naming the file and the reason: damaged, not a picture, too large, animated, floating point.
     """
     path = Path(path)
+    with _opened(path, max_pixels) as image:
+        _refuse_unusable(path, image, max_pixels)
+        return _decode(path, image)
+
+
+class Header(NamedTuple):
+    """What a picture file says of itself before its pixels."""
+
+    height: int
+    width: int
+    is_gray: bool
+
+
+def read_header(path: str | Path, *, max_pixels: int = _MAX_PIXELS) -> Header:
+    """Height and width, as `read_image` gives them, without decoding the pixels.
+
+    Raises:
+        ImageError: if the file is not a picture.
+    """
+    with _opened(Path(path), max_pixels) as image:
+        is_gray = image.mode in _GRAY_MODES or image.mode.startswith('I')
+        if image.getexif().get(_EXIF_ORIENTATION, 1) in _QUARTER_TURNS:
+            return Header(image.width, image.height, is_gray)
+        return Header(image.height, image.width, is_gray)
+
+
+@contextlib.contextmanager
+def _opened(path: Path, max_pixels: int) -> Iterator[Image.Image]:
+    """Open a picture file, and name it in whatever goes wrong while it is in use."""
     try:
         with warnings.catch_warnings():
             # Our own limit speaks instead.
             warnings.simplefilter('ignore', Image.DecompressionBombWarning)
             with Image.open(path, formats=_FORMATS) as image:
-                _refuse_unusable(path, image, max_pixels)
-                return _decode(path, image)
+                yield image
     except ImageError:
         raise
     except Image.DecompressionBombError as error:
@@ -95,7 +129,7 @@ def _decode(path: Path, image: Image.Image) -> Photo:
     upright = ImageOps.exif_transpose(image)
     note = f'{upright.mode} converted to RGB' if upright.mode in ('CMYK', 'LAB', 'HSV') else ''
     has_alpha = upright.mode in ('LA', 'La', 'PA', 'RGBA', 'RGBa') or 'transparency' in upright.info
-    is_gray = upright.mode in ('1', 'L', 'LA', 'La')
+    is_gray = upright.mode in _GRAY_MODES
     if not has_alpha:
         return Photo(np.array(upright.convert('RGB')), None, is_gray, note)
     four = np.array(upright.convert('RGBA'))

@@ -1,0 +1,140 @@
+"""Test pictures at one scale: LR, HR and name, from a paired folder or made on the fly."""
+
+import dataclasses
+import logging
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from torch import Tensor
+
+from Datasets.benchmarks import list_pictures
+from Utilities.images import ImageError, Pixels, read_header, read_image, to_tensor
+from Utilities.resize import ResizeConvention, resize
+
+_LOGGER = logging.getLogger(__name__)
+_SHOWN = 20
+
+
+@dataclasses.dataclass(frozen=True)
+class TestPair:
+    """One test picture."""
+
+    name: str
+    """The file's name without its ending."""
+
+    lr: Float[Tensor, '1 3 h w']
+    hr: Float[Tensor, '1 3 height width']
+
+
+class BenchmarkImages(Sequence[TestPair]):
+    """The pictures of a benchmark at one scale. Nothing but the names and sizes is read before a picture is asked for.
+
+    Args:
+        hr_files: the HR pictures.
+        scale: HR size over LR size, at least 1.
+        lr_folder: folder of the LR pictures, named `<HR name>x<scale>` or `<HR name>`; HR is cropped to a multiple of
+            them. None: the LR picture is made from the HR picture, cropped as LIIF does to round(s * floor(size / s)).
+        convention: the bicubic reduction that makes it, when there is no folder.
+
+    Raises:
+        ValueError: listing every picture without a partner, with two, of the wrong size or the wrong color.
+    """
+
+    def __init__(
+        self,
+        hr_files: Sequence[Path],
+        scale: float,
+        *,
+        lr_folder: Path | None = None,
+        convention: ResizeConvention = 'pillow',
+    ) -> None:
+        self.scale = scale
+        self.convention = convention
+        self._hr_files = list(hr_files)
+        self._lr_files = None if lr_folder is None else find_partners(self._hr_files, lr_folder, scale)
+
+    def __len__(self) -> int:
+        return len(self._hr_files)
+
+    def __getitem__(self, index: int) -> TestPair:  # type: ignore[override]  # slices are not needed
+        file = self._hr_files[index]
+        hr = read_image(file).pixels
+        if self._lr_files is not None:
+            lr_photo = read_image(self._lr_files[index])
+            lr = lr_photo.pixels
+            hr = hr[: round(lr.shape[0] * self.scale), : round(lr.shape[1] * self.scale)]
+        else:
+            lr, hr = reduce_picture(hr, self.scale, self.convention, file)
+        return TestPair(file.stem, to_tensor(lr)[None], to_tensor(hr)[None])
+
+
+def reduce_picture(hr: Pixels, scale: float, convention: ResizeConvention, file: Path) -> tuple[Pixels, Pixels]:
+    """Crop a picture so that the scale fits, and reduce it; returns (LR, HR).
+
+    Raises:
+        ValueError: if the picture is smaller than the scale.
+    """
+    # The small addend keeps sizes like 2.7 * 10 = 27.000000000000004 from losing a pixel, as in yinboc/liif.
+    lr_size = (math.floor(hr.shape[0] / scale + 1e-9), math.floor(hr.shape[1] / scale + 1e-9))
+    if min(lr_size) < 1:
+        raise ImageError(f'{file} is {hr.shape[1]}x{hr.shape[0]} pixels, too small to be reduced by {scale:g}.')
+    cropped = hr[: round(lr_size[0] * scale), : round(lr_size[1] * scale)]
+    return np.asarray(resize(cropped, lr_size, convention), dtype=np.uint8), cropped
+
+
+def find_partners(hr_files: Sequence[Path], lr_folder: Path, scale: float) -> list[Path]:
+    """The LR file of each HR file, by name.
+
+    Raises:
+        ValueError: listing every problem.
+    """
+    by_stem: dict[str, list[Path]] = defaultdict(list)
+    for file in list_pictures(lr_folder, f'the LR pictures at x{scale:g}'):
+        by_stem[file.stem].append(file)
+    names = defaultdict(list)
+    for hr_file in hr_files:
+        names[hr_file.stem].append(hr_file)
+    problems = [
+        f'{" and ".join(str(file) for file in files)} have the same name' for files in names.values() if len(files) > 1
+    ]
+    partners = []
+    for hr_file in hr_files:
+        found = by_stem.get(f'{hr_file.stem}x{scale:g}') or by_stem.get(hr_file.stem) or []
+        if len(found) == 1:
+            partners.append(found[0])
+            problems += _mismatch(hr_file, found[0], scale)
+        elif found:
+            problems.append(f'{hr_file} has {len(found)} partners: {", ".join(str(file) for file in found)}')
+        else:
+            problems.append(f'{hr_file} has no partner {hr_file.stem}x{scale:g} or {hr_file.stem} in {lr_folder}')
+    if problems:
+        listing = '\n  '.join(problems[:_SHOWN])
+        more = f'\n  and {len(problems) - _SHOWN} more' if len(problems) > _SHOWN else ''
+        raise ValueError(f'HR and LR pictures at x{scale:g} do not pair:\n  {listing}{more}')
+    return partners
+
+
+def _mismatch(hr_file: Path, lr_file: Path, scale: float) -> list[str]:
+    """What keeps two files of the right names from being a pair."""
+    try:
+        hr, lr = read_header(hr_file), read_header(lr_file)
+        has_colors = hr.is_gray and not lr.is_gray and _has_colors(lr_file)
+    except ImageError as error:
+        return [str(error)]
+    problems = [f'{lr_file} has colors, but {hr_file} is gray'] if has_colors else []
+    # A partner is HR over the scale, rounded down: the surplus of HR is less than one LR pixel.
+    if not all(
+        -0.5 <= hr_side - lr_side * scale < scale for hr_side, lr_side in ((hr.height, lr.height), (hr.width, lr.width))
+    ):
+        size = f'{lr.width}x{lr.height}, which is not {hr.width}x{hr.height} over {scale:g}'
+        problems.append(f'{lr_file} is {size} of {hr_file}')
+    return problems
+
+
+def _has_colors(file: Path) -> bool:
+    pixels = read_image(file).pixels
+    return bool((pixels != pixels[..., :1]).any())

@@ -1,0 +1,136 @@
+"""Training samples: a random crop at a random scale, and the HR pixels that the network is asked for.
+
+As LIIF trains (Chen et al., CVPR 2021, section 4): scale s drawn per sample, HR crop of round(s * patch) pixels, LR patch by
+Pillow's bicubic, as many random HR pixels as the LR patch has.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Self
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from Datasets.ImageFolder import ImageFolder
+from Models.SamplingType import SamplingType
+from Utilities.images import Pixels
+from Utilities.resize import resize
+from Utilities.seeding import generator_for
+
+
+class TrainingBatch(NamedTuple):
+    """What one step learns from. All colors are in [0, 1]."""
+
+    lr: Float[Tensor, 'batch 3 patch patch']
+
+    coord: Float[Tensor, 'batch queries 2']
+    """Centres of the asked HR pixels as (y, x), where the crop spans [-1, 1]."""
+
+    cell: Float[Tensor, 'batch 2']
+    """Height and width of an HR pixel in the same units."""
+
+    hr: Float[Tensor, 'batch queries 3']
+    """Colors of the asked HR pixels."""
+
+    def to(self, device: torch.device) -> Self:
+        """The same batch on another device."""
+        return type(self)(*(tensor.to(device, non_blocking=True) for tensor in self))
+
+
+class TrainingCrops(Dataset[TrainingBatch]):
+    """Samples as a pure function of (seed, epoch, index): workers, restarts and call order change nothing.
+
+    It is indexed by (epoch, index), with 0 <= index < len(images) * repeat; index modulo the number of pictures is the
+    picture.
+
+    Args:
+        images: the HR pictures, each at least round(patch * largest scale) pixels wide and high.
+        input_patch: side of the LR patch in pixels.
+        scale_range: smallest and largest scale; drawn uniformly.
+        queries: HR pixels asked for per sample.
+        sampling: which of them.
+        augment: random flips and transposition.
+        repeat: crops of each picture per epoch.
+        seed: the run's seed.
+    """
+
+    def __init__(  # noqa: PLR0913
+        self,
+        images: ImageFolder,
+        *,
+        input_patch: int,
+        scale_range: tuple[float, float],
+        queries: int,
+        sampling: SamplingType = SamplingType.Scattered,
+        augment: bool = True,
+        repeat: int = 1,
+        seed: int = 0,
+    ) -> None:
+        self._images = images
+        self._input_patch = input_patch
+        self._scale_range = scale_range
+        self._queries = queries
+        self._sampling = sampling
+        self._augment = augment
+        self._repeat = repeat
+        self._seed = seed
+
+    def __len__(self) -> int:
+        """Samples per epoch."""
+        return len(self._images) * self._repeat
+
+    def __getitem__(self, position: tuple[int, int]) -> TrainingBatch:
+        epoch, index = position
+        picture_index = index % len(self._images)
+        try:
+            return self._sample(self._images[picture_index], generator_for(self._seed, 'sample', epoch, index))
+        except Exception as error:
+            worker = torch.utils.data.get_worker_info()
+            place = f'worker {worker.id}' if worker else 'the main process'
+            # A RuntimeError, as only types that are built from one text come back whole from a worker.
+            raise RuntimeError(
+                f'Sample {index} of epoch {epoch}, from {self._images.files[picture_index]}, failed in {place}: {error}'
+            ) from error
+
+    def _sample(self, picture: Pixels, random: np.random.Generator) -> TrainingBatch:
+        scale = random.uniform(*self._scale_range)
+        side = round(self._input_patch * scale)
+        top, left = (int(random.integers(length - side + 1)) for length in picture.shape[:2])
+        hr = picture[top : top + side, left : left + side]
+        lr = resize(hr, (self._input_patch, self._input_patch), 'pillow')
+        if self._augment:
+            lr, hr = _flip([lr, hr], random.integers(2, size=3).tolist())
+        chosen = choose_pixels(self._sampling, side, self._queries, random)
+        return TrainingBatch(
+            lr=torch.from_numpy(np.ascontiguousarray(lr.transpose(2, 0, 1))).float() / 255,
+            coord=_coordinates(chosen, side),
+            cell=torch.full((2,), 2 / side),
+            hr=torch.from_numpy(np.ascontiguousarray(hr).reshape(-1, 3)[chosen]).float() / 255,
+        )
+
+
+def choose_pixels(sampling: SamplingType, side: int, queries: int, random: np.random.Generator) -> np.ndarray:
+    """Positions (row * side + column) of the asked pixels in a square crop."""
+    match sampling:
+        case SamplingType.Scattered:
+            return random.choice(side * side, queries, replace=False, shuffle=False)
+
+
+def _flip(pictures: Sequence[Pixels], choices: Sequence[int]) -> list[Pixels]:
+    """Flip left-right, flip top-bottom, transpose; each if its choice is 1."""
+    horizontally, vertically, transposed = choices
+    flipped = []
+    for picture in pictures:
+        changed = picture[:, ::-1] if horizontally else picture
+        changed = changed[::-1] if vertically else changed
+        flipped.append(changed.transpose(1, 0, 2) if transposed else changed)
+    return flipped
+
+
+def _coordinates(chosen: np.ndarray, side: int) -> Float[Tensor, 'queries 2']:
+    """Centres of chosen pixels, by the arithmetic of `coordinates.pixel_centers`, without making the whole grid."""
+    half = 1 / side
+    index = torch.from_numpy(np.stack([chosen // side, chosen % side], axis=-1)).float()
+    return -1 + half + (2 * half) * index

@@ -1,0 +1,153 @@
+"""The benchmarks: where their files are, at which scales they are tested, and what is compared.
+
+The protocol is LIIF's (yinboc/liif `test.py`), which most later papers follow: the official LR files up to x4 and Pillow's
+bicubic otherwise; DIV2K on RGB with scale + 6 pixels shaved off each side, the benchmarks on Y with scale pixels; the
+prediction is not rounded to 8 bits.
+"""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from Datasets.photographs import photograph_files
+from Models.BenchmarkType import BenchmarkType
+from Utilities.images import EXTENSIONS
+from Utilities.PathManager import PathManager
+from Utilities.scoring import ScoreColor
+
+PROTOCOL = 'liif'
+
+
+@dataclasses.dataclass(frozen=True)
+class Benchmark:
+    """A row of the table. Folders are relative to the data sets' folder; the first that exists is taken."""
+
+    hr_folders: tuple[str, ...]
+
+    scales: tuple[float, ...]
+    """Scales that papers report."""
+
+    color: ScoreColor
+    """Whether RGB or Y is compared."""
+
+    lr_folders: tuple[str, ...] = ()
+    """Official LR files, with `{scale}` for the scale."""
+
+    official_scales: tuple[int, ...] = (2, 3, 4)
+    """Scales at which the official LR files are the input."""
+
+    extra_border_px: int = 0
+    """Shaved off each side besides scale pixels."""
+
+    training_folders: tuple[str, ...] = ()
+    """HR pictures to train on, if the set has any."""
+
+    def border_px(self, scale: float) -> int:
+        """Pixels shaved off each side before comparing."""
+        return math.ceil(scale) + self.extra_border_px
+
+
+_FIELD_SCALES = (2, 3, 4, 6, 8, 12)
+
+
+def _classic(name: str, scales: tuple[float, ...] = _FIELD_SCALES) -> Benchmark:
+    return Benchmark(
+        hr_folders=(f'{name}/HR', f'benchmark/{name}/HR', name),
+        lr_folders=(f'{name}/LR_bicubic/X{{scale}}', f'benchmark/{name}/LR_bicubic/X{{scale}}'),
+        scales=scales,
+        color='Y',
+    )
+
+
+BENCHMARKS = {
+    BenchmarkType.Photographs: Benchmark(hr_folders=(), scales=(2, 2.7, 3, 4), color='RGB'),
+    BenchmarkType.BENCHMARK: Benchmark(hr_folders=(), scales=(2, 3, 4), color='Y'),
+    BenchmarkType.Set5: _classic('Set5'),
+    BenchmarkType.Set14: _classic('Set14'),
+    BenchmarkType.B100: _classic('B100'),
+    BenchmarkType.Urban100: _classic('Urban100'),
+    BenchmarkType.SVT: _classic('SVT'),
+    BenchmarkType.CelebA_HQ: _classic('CelebA_HQ'),
+    BenchmarkType.DIV2K: Benchmark(
+        hr_folders=('DIV2K/DIV2K_valid_HR',),
+        lr_folders=('DIV2K/DIV2K_valid_LR_bicubic/X{scale}',),
+        training_folders=('DIV2K/DIV2K_train_HR',),
+        scales=(2, 3, 4, 6, 12, 18, 24, 30),
+        color='RGB',
+        extra_border_px=6,
+    ),
+}
+
+
+def hr_files(benchmark: BenchmarkType, folder: str | Path | None = None) -> list[Path]:
+    """The HR pictures that a benchmark is tested on, by name.
+
+    Args:
+        benchmark: the benchmark.
+        folder: take the pictures from here instead of from the data sets' folder.
+
+    Raises:
+        FileNotFoundError: saying which folders were looked for, and what to put there.
+    """
+    if folder is not None:
+        return list_pictures(Path(folder), f'the HR pictures of {benchmark.name}')
+    if benchmark is BenchmarkType.Photographs:
+        return photograph_files('held-out')
+    return list_pictures(_find(BENCHMARKS[benchmark].hr_folders, f'the HR pictures of {benchmark.name}'), 'them')
+
+
+def training_files(data: BenchmarkType | str) -> list[Path]:
+    """The HR pictures of a training set: one that has training pictures, or a folder.
+
+    Raises:
+        FileNotFoundError: saying which folders were looked for, and what to put there.
+        ValueError: for a set without training pictures.
+    """
+    if isinstance(data, str):
+        return list_pictures(Path(data), 'the training pictures (train_data)')
+    if data is BenchmarkType.Photographs:
+        return photograph_files('training')
+    if not BENCHMARKS[data].training_folders:
+        able = [name.name for name, row in BENCHMARKS.items() if row.training_folders] + ['Photographs']
+        raise ValueError(f'{data.name} has no training pictures. train_data may be {", ".join(able)} or a folder.')
+    return list_pictures(_find(BENCHMARKS[data].training_folders, f'the training pictures of {data.name}'), 'them')
+
+
+def official_lr_folder(benchmark: BenchmarkType, scale: float) -> Path | None:
+    """Folder of the official LR files at a scale; None where the protocol makes its own, or they are not there."""
+    row = BENCHMARKS[benchmark]
+    if scale not in row.official_scales:
+        return None
+    names = [name.format(scale=f'{scale:g}') for name in row.lr_folders]
+    return next((root / name for root in PathManager.dataset_roots() for name in names if (root / name).is_dir()), None)
+
+
+def list_pictures(folder: Path, meaning: str) -> list[Path]:
+    """The picture files of a folder, by name.
+
+    Raises:
+        FileNotFoundError: if it is missing or holds none, with what it holds instead.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f'{folder} should hold {meaning}, but is not a folder.')
+    entries = sorted(folder.iterdir())
+    files = [file for file in entries if file.suffix.lower() in EXTENSIONS and file.is_file()]
+    if not files:
+        held = ', '.join(entry.name for entry in entries[:5]) or 'nothing'
+        raise FileNotFoundError(
+            f'{folder} should hold {meaning} ({", ".join(EXTENSIONS)}), but holds none of them: {held}.'
+        )
+    return files
+
+
+def _find(names: Sequence[str], meaning: str) -> Path:
+    looked = [root / name for root in PathManager.dataset_roots() for name in names]
+    for folder in looked:
+        if folder.is_dir():
+            return folder
+    places = ' or '.join(str(folder) for folder in looked)
+    raise FileNotFoundError(
+        f'There is no folder {places}. Put {meaning} there, or set the environment variable ASSR_DATASETS to the folder '
+        f'that holds {looked[0].relative_to(PathManager.dataset_roots()[0]).parts[0]}.'
+    )

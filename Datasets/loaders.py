@@ -1,0 +1,70 @@
+"""From samples to batches, in a fixed order, starting anywhere."""
+
+from collections.abc import Iterator
+
+import torch
+from torch.utils.data import DataLoader, Sampler
+
+from Datasets.TrainingCrops import TrainingBatch, TrainingCrops
+from Utilities.seeding import generator_for
+from Utilities.StopRequest import ignore_stop_signals
+
+
+class EpochBatches(Sampler[list[tuple[int, int]]]):
+    """Positions (epoch, index) of each batch from a starting point to the end of the run.
+
+    The order within an epoch is a permutation drawn from (seed, epoch) alone. Epochs count from 1. The last batch of an
+    epoch holds what is left.
+
+    Args:
+        samples: samples per epoch.
+        batch_size: samples per batch.
+        epochs: the last epoch.
+        seed: the run's seed.
+        start_epoch, start_batch: where to begin; batches of the epoch already done.
+    """
+
+    def __init__(  # noqa: PLR0913
+        self, samples: int, batch_size: int, *, epochs: int, seed: int, start_epoch: int = 1, start_batch: int = 0
+    ) -> None:
+        self._samples = samples
+        self._batch_size = batch_size
+        self._epochs = epochs
+        self._seed = seed
+        self._start_epoch = start_epoch
+        self._start_batch = start_batch
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Batches of each epoch."""
+        return -(-self._samples // self._batch_size)
+
+    def __len__(self) -> int:
+        return max(0, (self._epochs - self._start_epoch + 1) * self.batches_per_epoch - self._start_batch)
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        for epoch in range(self._start_epoch, self._epochs + 1):
+            order = generator_for(self._seed, 'order', epoch).permutation(self._samples).tolist()
+            first = self._start_batch if epoch == self._start_epoch else 0
+            for batch in range(first, self.batches_per_epoch):
+                yield [(epoch, index) for index in order[batch * self._batch_size : (batch + 1) * self._batch_size]]
+
+
+def training_loader(
+    crops: TrainingCrops, batches: EpochBatches, *, workers: int, pin_memory: bool
+) -> DataLoader[TrainingBatch]:
+    """Batches of a whole run, prepared by `workers` processes (0: by this one)."""
+    return DataLoader(
+        crops,
+        batch_sampler=batches,
+        num_workers=workers,
+        pin_memory=pin_memory,
+        worker_init_fn=_start_worker,
+        # Its own generator: the default draws from the global one, which would change dropout.
+        generator=torch.Generator(),
+    )
+
+
+def _start_worker(worker: int) -> None:
+    ignore_stop_signals()
+    torch.set_num_threads(1)

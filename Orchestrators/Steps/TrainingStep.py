@@ -1,0 +1,45 @@
+"""What every kind of training promises."""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from Datasets.TrainingCrops import TrainingBatch
+from Models.SuperResolver import SuperResolver
+
+
+class TrainingStep(ABC):
+    """Networks, losses, optimizers and schedules, and what one step does with them."""
+
+    STATE_KEYS: ClassVar[tuple[str, ...]] = ('network', 'optimizer', 'schedule')
+
+    @abstractmethod
+    def run(self, batch: TrainingBatch) -> dict[str, Tensor]:
+        """Learn from one batch; returns detached scalars for the log, among them `loss` and `mse`.
+
+        Raises:
+            FloatingPointError: if the loss or a gradient is not finite; the weights are left as they were.
+        """
+
+    @abstractmethod
+    def end_epoch(self) -> None:
+        """What happens between epochs, such as a step of the learning-rate schedule."""
+
+    @property
+    @abstractmethod
+    def evaluated(self) -> SuperResolver:
+        """The network that is validated, saved and used."""
+
+    @property
+    @abstractmethod
+    def learning_rate(self) -> float:
+        """The present step size."""
+
+    @abstractmethod
+    def state(self) -> dict[str, dict[str, Any]]:
+        """Everything that resuming needs, under the keys of `STATE_KEYS`."""
+
+    @abstractmethod
+    def load_state(self, state: dict[str, dict[str, Any]]) -> None:
+        """The inverse of `state`."""

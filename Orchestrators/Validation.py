@@ -1,0 +1,132 @@
+"""Validation during training: fixed whole pictures at fixed scales, by the evaluator that testing uses."""
+
+import dataclasses
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from Datasets.BenchmarkImages import BenchmarkImages
+from Datasets.benchmarks import BENCHMARKS, hr_files, list_pictures, official_lr_folder
+from Models.BenchmarkType import BenchmarkType
+from Models.QualityType import QualityType
+from Models.SuperResolver import SuperResolver
+from Models.TestingStrategy import TestingStrategy
+from Orchestrators.evaluation import Evaluated, Scores, build_judges, evaluate, mean_scores
+from Orchestrators.strategies import bicubic, predictor_of
+from Utilities.images import Pixels, to_pixels
+from Utilities.pictures import labeled_strip, most_detailed_window
+from Utilities.reports import format_number
+from Utilities.Run import Run
+
+_LOGGER = logging.getLogger(__name__)
+_PANEL_SIDE = 256
+"""Side of each picture in a sample strip, in pixels; it shows a quarter of that from LR at x4."""
+
+
+class ValidationStoppedError(Exception):
+    """A stop was asked for between two pictures."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ValidationResult:
+    """Means per scale, and their mean."""
+
+    scores: dict[float, Scores]
+
+    @property
+    def psnr(self) -> float | None:
+        """Mean PSNR over the scales in dB; None if a scale lacks it."""
+        values = [scores[QualityType.PSNR] for scores in self.scores.values()]
+        present = [value for value in values if value is not None]
+        return sum(present) / len(present) if len(present) == len(values) else None
+
+    def __str__(self) -> str:
+        parts = []
+        for scale, scores in self.scores.items():
+            psnr = format_number(scores[QualityType.PSNR], 2)
+            parts.append(f'x{scale:g} {psnr} dB {format_number(scores[QualityType.SSIM], 4)}')
+        return ' | '.join(parts)
+
+
+class Validation:
+    """Pictures, judges and the protocol, made once per run.
+
+    Args:
+        data: a benchmark, or a folder of HR pictures (then compared on RGB).
+        scales: scales to validate at.
+        examples: pictures used, the first by name; None: all.
+        strips: pictures shown at each validation.
+        run: where it happens.
+    """
+
+    def __init__(
+        self, data: BenchmarkType | str, scales: Sequence[float], examples: int | None, strips: int, run: Run
+    ) -> None:
+        self._run = run
+        self._strips = strips
+        self._judges = build_judges([QualityType.PSNR, QualityType.SSIM], run.device)
+        if isinstance(data, str):
+            files = list_pictures(Path(data), 'the validation pictures (valid_data)')[:examples]
+            self._row = dataclasses.replace(BENCHMARKS[BenchmarkType.BENCHMARK], color='RGB')
+            self._images = [BenchmarkImages(files, scale) for scale in scales]
+        else:
+            files = hr_files(data)[:examples]
+            self._row = BENCHMARKS[data]
+            self._images = [
+                BenchmarkImages(files, scale, lr_folder=official_lr_folder(data, scale)) for scale in scales
+            ]
+        self.pictures = len(files)
+
+    def validate(self, network: SuperResolver, epoch: int, should_stop: Callable[[], bool]) -> ValidationResult:
+        """Score the network, and show some pictures.
+
+        Raises:
+            ValidationStoppedError: if `should_stop` says so between two pictures; nothing half-measured is kept.
+        """
+        network.eval()
+        predict = predictor_of(network, TestingStrategy.Simple, self._run.device, None)
+        scores = {}
+        for images in self._images:
+            border_px = self._row.border_px(images.scale)
+            results = []
+            for result in evaluate(predict, images, self._judges, color=self._row.color, border_px=border_px):
+                if should_stop():
+                    raise ValidationStoppedError
+                results.append(result)
+            scores[images.scale] = mean_scores(results)
+            if images is self._images[-1]:
+                self._show(results[: self._strips], images.scale, epoch)
+        return ValidationResult(scores)
+
+    def _show(self, results: Sequence[Evaluated], scale: float, epoch: int) -> None:
+        from PIL import Image  # noqa: PLC0415
+
+        folder = self._run.folder / 'samples'
+        for result in results:
+            strip = sample_strip(result, scale)
+            folder.mkdir(exist_ok=True)
+            Image.fromarray(strip).save(folder / f'epoch_{epoch:04d}_{result.name}_x{scale:g}.png')
+            if self._run.writer is not None:
+                self._run.writer.add_image(f'samples/{result.name}_x{scale:g}', strip, epoch, dataformats='HWC')
+
+
+def sample_strip(result: Evaluated, scale: float) -> Pixels:
+    """LR, bicubic, ours and HR side by side, at the most detailed place of the picture."""
+    hr = to_pixels(result.hr[0])
+    ours = to_pixels(result.sr[0])
+    baseline = to_pixels(bicubic(result.lr, (hr.shape[0], hr.shape[1]))[0])
+    lr = to_pixels(result.lr[0])
+    side = max(8, min(_PANEL_SIDE // 2, *hr.shape[:2]))
+    top, left = most_detailed_window(hr, side)
+
+    def window(picture: Pixels, over: float = 1) -> Pixels:
+        lr_side = max(1, round(side / over))
+        return picture[round(top / over) : round(top / over) + lr_side, round(left / over) : round(left / over) + lr_side]
+
+    panels = [
+        (f'LR (x{scale:g})', window(lr, scale)),
+        ('bicubic', window(baseline)),
+        ('ours', window(ours)),
+        ('HR', window(hr)),
+    ]
+    return labeled_strip(panels, _PANEL_SIDE)

@@ -1,0 +1,100 @@
+"""The one evaluator: validation during training and testing afterwards both score here."""
+
+import dataclasses
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from Datasets.BenchmarkImages import BenchmarkImages
+from Models.Quality.QualityModel import QualityModel, UnavailableError
+from Models.QualityType import QualityType
+from Orchestrators.strategies import Predictor
+from Utilities.find_class import find_class
+from Utilities.scoring import ScoreColor, in_color, shave
+
+_LOGGER = logging.getLogger(__name__)
+
+Judges = Mapping[QualityType, QualityModel | None]
+Scores = dict[QualityType, float | None]
+"""None: the judge can't be had, or does not apply."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluated:
+    """A picture and its scores."""
+
+    name: str
+    lr: Float[Tensor, '1 3 h w']
+    sr: Float[Tensor, '1 3 height width']
+    hr: Float[Tensor, '1 3 height width']
+    scores: Scores
+    seconds: float
+    """Time that the prediction took."""
+
+
+def build_judges(kinds: Sequence[QualityType], device: torch.device) -> Judges:
+    """The judges by kind; one that can't be had is None, after one warning that says how to get it."""
+    judges: dict[QualityType, QualityModel | None] = {}
+    for kind in kinds:
+        try:
+            judges[kind] = find_class(kind, 'Models.Quality')().to(device)
+        except UnavailableError as error:
+            _LOGGER.warning('%s', error)
+            judges[kind] = None
+    return judges
+
+
+def evaluate(
+    predict: Predictor, images: BenchmarkImages, judges: Judges, *, color: ScoreColor, border_px: int
+) -> Iterator[Evaluated]:
+    """Predict and score one picture after the other.
+
+    Args:
+        predict: from LR image and size to image.
+        images: the pictures at one scale.
+        judges: from `build_judges`.
+        color: what the protocol compares; a judge that needs RGB gets RGB all the same.
+        border_px: pixels shaved off each side before comparing.
+    """
+    for pair in images:
+        start = time.perf_counter()
+        sr = predict(pair.lr, (pair.hr.shape[-2], pair.hr.shape[-1]))
+        seconds = time.perf_counter() - start
+        scores = score(sr, pair.hr, judges, color=color, border_px=border_px)
+        yield Evaluated(pair.name, pair.lr, sr, pair.hr, scores, seconds)
+
+
+@torch.inference_mode()
+def score(
+    sr: Float[Tensor, '1 3 height width'],
+    hr: Float[Tensor, '1 3 height width'],
+    judges: Judges,
+    *,
+    color: ScoreColor,
+    border_px: int,
+) -> Scores:
+    """Scores of one picture by every judge; None where a judge can't be had or the picture is too small for it."""
+    image, reference = shave(sr, border_px), shave(hr, border_px)
+    scores: Scores = {}
+    for kind, judge in judges.items():
+        if judge is None or min(image.shape[-2:]) < judge.minimum_side:
+            scores[kind] = None
+            continue
+        compared: ScoreColor = 'RGB' if judge.color == 'RGB' else color
+        device = next((buffer.device for buffer in judge.parameters()), image.device)
+        scores[kind] = float(judge(in_color(image, compared).to(device), in_color(reference, compared).to(device)))
+    return scores
+
+
+def mean_scores(results: Sequence[Evaluated]) -> Scores:
+    """Mean of each score over the pictures; None where a picture lacks it, as a mean over fewer would mislead."""
+    means: Scores = {}
+    for kind in results[0].scores if results else ():
+        values = [result.scores[kind] for result in results]
+        present = [value for value in values if value is not None]
+        means[kind] = sum(present) / len(present) if len(present) == len(values) else None
+    return means

@@ -1,0 +1,55 @@
+"""Tables: as text for the terminal, as CSV for later."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+MISSING = '–'
+
+
+def format_number(value: float | None, decimals: int) -> str:
+    """A number for a table; a dash for one that is missing."""
+    return MISSING if value is None else f'{value:.{decimals}f}'
+
+
+def format_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, left_aligned: int = 2) -> str:
+    """Aligned columns under a line; the first `left_aligned` start at the left, the others end at the right."""
+    widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
+
+    def line(cells: Sequence[str]) -> str:
+        aligned = [
+            cell.ljust(width) if column < left_aligned else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        ]
+        return '  '.join(aligned).rstrip()
+
+    return '\n'.join([line(header), '  '.join('─' * width for width in widths), *map(line, rows)])
+
+
+def append_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
+    """Append rows to a CSV file, with a header if it is new. None is written as an empty cell.
+
+    Raises:
+        ValueError: if the file has other columns; it is left as it is.
+    """
+    if not rows:
+        return
+    columns = list(rows[0])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    is_new = not path.exists() or path.stat().st_size == 0
+    if not is_new:
+        with path.open(encoding='utf-8', newline='') as file:
+            found = next(csv.reader(file), [])
+        if found != columns:
+            raise ValueError(
+                f'{path} has other columns than this version writes: {", ".join(found)}. Move it away; it is left as it is.'
+            )
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator='\n')
+    if is_new:
+        writer.writeheader()
+    writer.writerows(rows)
+    # In one write, so that a run that is killed leaves whole rows.
+    with path.open('a', encoding='utf-8', newline='') as file:
+        file.write(text.getvalue())
