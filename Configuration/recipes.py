@@ -40,10 +40,10 @@ class TrainQuickStart(TrainSimple):
     recipe = RecipeType.QuickStart
     train_data = BenchmarkType.Photographs
     valid_data = BenchmarkType.Photographs
-    encoder_options = Options(n_resblocks=6, n_feats=32)
+    encoder_options = Options(n_resblocks=8, n_feats=32)
     decoder_options = Options(hidden=(64, 64, 64))
     input_patch = 24
-    repeat = 64
+    repeat = 192
     batch_size = 8
     epochs = 20
     learning_rate = 1e-3

@@ -1,0 +1,42 @@
+"""Test a trained network: uncomment a strategy and benchmarks, then `python test.py`.
+
+The first five settings and `model_name` name the checkpoint that training wrote. Pictures of the benchmarks are looked
+for under ./datasets, or the folder that the environment variable ASSR_DATASETS names.
+"""
+
+from Configuration import BaseTestingConfiguration
+from Models import BenchmarkType, DecoderType, EncoderType, RecipeType, SavedModelType, TestingStrategy
+from Orchestrators.TestingOrchestrator import TestingOrchestrator
+from Utilities.command_line import run_command
+
+
+def main() -> None:
+    configuration = BaseTestingConfiguration(
+        encoder=EncoderType.EDSR,
+        decoder=DecoderType.LIIF,
+        recipe=RecipeType.QuickStart,
+        input_patch=24,
+        scale_range=(1, 4),
+        model_name=SavedModelType.Best,
+        # model_name=SavedModelType.Last,
+        test_strategy=TestingStrategy.Simple,  # the whole picture at once
+        # eval_scale=(2, 3.5, 8),  # instead of the benchmarks' own scales
+        # valid_data_path='path/to/HR/pictures',  # for BenchmarkType.BENCHMARK
+        save_pictures=True,
+    )
+    benchmarks = [
+        BenchmarkType.Photographs,  # held-out pictures that are already here
+        # BenchmarkType.BENCHMARK,  # a folder of your own
+        # BenchmarkType.Set5,
+        # BenchmarkType.Set14,
+        # BenchmarkType.B100,
+        # BenchmarkType.Urban100,
+        # BenchmarkType.DIV2K,
+        # BenchmarkType.SVT,
+        # BenchmarkType.CelebA_HQ,
+    ]
+    TestingOrchestrator(configuration).test(*benchmarks)
+
+
+if __name__ == '__main__':
+    run_command(main)
