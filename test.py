@@ -11,6 +11,7 @@ from Utilities.command_line import run_command
 
 
 def main() -> None:
+    """Test the checkpoint that the settings name."""
     configuration = BaseTestingConfiguration(
         encoder=EncoderType.EDSR,
         decoder=DecoderType.LIIF,

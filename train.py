@@ -13,6 +13,7 @@ from Utilities.command_line import run_command
 
 
 def main() -> None:
+    """Train the uncommented recipe."""
     # A small network on photographs that are already here: minutes on a CPU.
     recipe = TrainQuickStart(encoder=EncoderType.EDSR, decoder=DecoderType.LIIF)
 

@@ -20,6 +20,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def main(arguments: argparse.Namespace) -> None:
+    """Upscale the pictures that the arguments name."""
     upscale_files(
         arguments.pictures,
         scale=arguments.scale,

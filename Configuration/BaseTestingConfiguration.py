@@ -2,38 +2,23 @@
 
 from typing import Annotated
 
-from Configuration.FrozenConfiguration import Count, FrozenConfiguration, Range
-from Configuration.TrainingConfiguration import RECIPE_NAME, Scale
+from Configuration.FrozenConfiguration import Count, Range
+from Configuration.ModelConfiguration import ModelConfiguration, Scale
 from Models.BenchmarkType import BenchmarkType
-from Models.DecoderType import DecoderType
-from Models.EncoderType import EncoderType
 from Models.QualityType import QualityType
-from Models.RecipeType import RecipeType
 from Models.SavedModelType import SavedModelType
 from Models.TestingStrategy import TestingStrategy
 
 
-class BaseTestingConfiguration(FrozenConfiguration):
-    """Which checkpoint is tested, on what, and how. The first five fields and `model_name` name the checkpoint's file.
+class BaseTestingConfiguration(ModelConfiguration):
+    """Which checkpoint is tested, on what, and how.
+
+    The inherited fields `encoder`, `decoder`, `recipe`, `input_patch` and `scale_range` are those it was trained with;
+    with `model_name` they name the checkpoint's file.
 
     Raises:
         ValueError: for an unknown setting, a wrong type, an impossible value; the message names what is allowed.
     """
-
-    encoder: EncoderType = EncoderType.EDSR
-    """Encoder of the trained network."""
-
-    decoder: DecoderType = DecoderType.LIIF
-    """Decoder of the trained network."""
-
-    recipe: RecipeType | str = RecipeType.Simple
-    """Recipe it was trained by: a member, or the name of one's own."""
-
-    input_patch: Annotated[int, Range(4, 4096)] = 48
-    """LR patch side it was trained with, in pixels."""
-
-    scale_range: tuple[Scale, Scale] = (1, 4)
-    """Scales it was trained with."""
 
     model_name: SavedModelType | Count = SavedModelType.Best
     """`Best`, `Last`, or the number of an epoch that was kept."""
@@ -48,7 +33,7 @@ class BaseTestingConfiguration(FrozenConfiguration):
     """Folder of HR pictures for `BenchmarkType.BENCHMARK`. For the others None: found under `./datasets` or
     the folder that the environment variable ASSR_DATASETS names."""
 
-    valid_data_pathScale: str | None = None
+    valid_data_pathScale: str | None = None  # noqa: N815  documented under this name
     """Folder of the LR pictures that belong to `valid_data_path`; `{scale}` in it stands for the scale.
     None: the LR pictures are made by bicubic reduction."""
 
@@ -82,25 +67,15 @@ class BaseTestingConfiguration(FrozenConfiguration):
     device: str = 'auto'
     """`auto`: a GPU if there is one, else the CPU. Or a device's name as torch has it."""
 
-    @property
-    def recipe_name(self) -> str:
-        """The recipe's name as it stands in file names."""
-        return self.recipe.name if isinstance(self.recipe, RecipeType) else self.recipe
-
     def check(self) -> None:
+        """Refuse settings that contradict each other."""
         super().check()
-        if not RECIPE_NAME.fullmatch(self.recipe_name):
-            raise ValueError(
-                f'recipe must be 1 to 40 letters, digits or hyphens, as it is part of file names, got {self.recipe_name!r}.'
-            )
-        if self.scale_range[0] > self.scale_range[1]:
-            raise ValueError(f'scale_range must be (smallest, largest), got {self.scale_range}.')
         if self.test_strategy is TestingStrategy.Simple:
             for name in ('breakdown_patch_size', 'overlap'):
                 if getattr(self, name) is not None:
                     raise ValueError(
-                        f'{name} has no effect with TestingStrategy.Simple, which takes the whole picture: leave it None, '
-                        f'got {getattr(self, name)}.'
+                        f'{name} has no effect with TestingStrategy.Simple, which takes the whole picture: leave it '
+                        f'None, got {getattr(self, name)}.'
                     )
         if self.benchmark is BenchmarkType.BENCHMARK and self.valid_data_path is None:
             raise ValueError('valid_data_path must name a folder of HR pictures for BenchmarkType.BENCHMARK, got None.')

@@ -1,7 +1,8 @@
 """Configurations as plain Python classes: subclass, assign, and every mistake is found at once.
 
-`class TrainMine(TrainSimple): epochs = 500` is all a user writes. A plain frozen dataclass would ignore that line, since
-an undecorated subclass keeps its parent's `__init__` and with it the old default; so subclassing decorates by itself.
+`class TrainMine(TrainSimple): epochs = 500` is all a user writes. A plain frozen dataclass would ignore that line,
+since an undecorated subclass keeps its parent's `__init__` and with it the old default; so subclassing decorates by
+itself.
 """
 
 import dataclasses
@@ -24,8 +25,8 @@ class Range:
     minimum: float
     maximum: float = math.inf
 
-    def __contains__(self, number: float) -> bool:
-        return self.minimum <= number <= self.maximum
+    def __contains__(self, number: object) -> bool:
+        return isinstance(number, int | float) and self.minimum <= number <= self.maximum
 
     def __str__(self) -> str:
         if self.maximum == math.inf:
@@ -81,7 +82,9 @@ class FrozenConfiguration:
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         own = inspect.get_annotations(cls)
-        known = {name: hint for base in reversed(cls.__mro__[1:]) for name, hint in inspect.get_annotations(base).items()}
+        known = {
+            name: hint for base in reversed(cls.__mro__[1:]) for name, hint in inspect.get_annotations(base).items()
+        }
         for name, value in list(vars(cls).items()):
             if name.startswith('_') or name in own or _is_behavior(value):
                 continue
@@ -119,7 +122,8 @@ class FrozenConfiguration:
 
     def to_dict(self) -> dict[str, Any]:
         """The settings as JSON has them: enum members by name, tuples as lists."""
-        return {field.name: _plain(getattr(self, field.name)) for field in dataclasses.fields(self)}  # type: ignore[arg-type]
+        fields = dataclasses.fields(self)  # type: ignore[arg-type]
+        return {field.name: _plain(getattr(self, field.name)) for field in fields}
 
 
 def _is_behavior(value: object) -> bool:
@@ -154,7 +158,7 @@ def _check_value(setting: str, value: object, hint: Any) -> None:  # noqa: ANN40
         raise ValueError(f'{setting} must be {_describe(hint)}, got {value!r}.{_enum_hint(value, hint)}')
 
 
-def _fits(value: object, hint: Any) -> bool:  # noqa: ANN401
+def _fits(value: object, hint: Any) -> bool:  # noqa: ANN401, PLR0911  one case per kind of annotation
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is Annotated:
         # NaN lies in no range, so this refuses it too.
@@ -177,7 +181,7 @@ def _fits(value: object, hint: Any) -> bool:  # noqa: ANN401
     return isinstance(value, hint)
 
 
-def _describe(hint: Any) -> str:  # noqa: ANN401, PLR0911
+def _describe(hint: Any) -> str:  # noqa: ANN401, PLR0911  one case per kind of annotation
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is Annotated:
         return ' '.join([_describe(arguments[0]), *(str(bound) for bound in arguments[1:])])

@@ -1,23 +1,15 @@
 """Every setting of a training run, with its unit, its default and the reason for it."""
 
 import dataclasses
-import re
 from typing import Annotated, ClassVar, Literal
 
-from Configuration.FrozenConfiguration import Count, FrozenConfiguration, Options, Range
+from Configuration.FrozenConfiguration import Count, Options, Range
+from Configuration.ModelConfiguration import ModelConfiguration, Scale
 from Models.BenchmarkType import BenchmarkType
-from Models.DecoderType import DecoderType
-from Models.EncoderType import EncoderType
 from Models.LossType import LossType
 from Models.RecipeType import RecipeType
 from Models.SamplingType import SamplingType
 from Models.ScheduleType import ScheduleType
-
-Scale = Annotated[float, Range(1, 64)]
-"""HR size over LR size."""
-
-RECIPE_NAME = re.compile(r'[A-Za-z0-9-]{1,40}')
-"""A recipe's name is part of file names, in which underscores separate the parts."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +25,7 @@ class LossTerm:
             raise ValueError(f'The weight of {self.loss.name} must be a finite number from 0 on, got {self.weight}.')
 
 
-class TrainingConfiguration(FrozenConfiguration):
+class TrainingConfiguration(ModelConfiguration):
     """What a training run is. Change a setting by assigning it in a subclass, or by name when building.
 
     Raises:
@@ -48,12 +40,6 @@ class TrainingConfiguration(FrozenConfiguration):
 
     # The network
 
-    encoder: EncoderType = EncoderType.EDSR
-    """Network that makes features from the LR image."""
-
-    decoder: DecoderType = DecoderType.LIIF
-    """Network that reads colors out of the features."""
-
     encoder_options: Options = Options()
     """Arguments of the encoder's class, such as `{'n_resblocks': 32, 'n_feats': 256, 'res_scale': 0.1}`.
     Empty: the published network, for EDSR its baseline."""
@@ -62,8 +48,8 @@ class TrainingConfiguration(FrozenConfiguration):
     """Arguments of the decoder's class. Empty: the published network."""
 
     recipe: RecipeType | str = ''
-    """Name of the recipe in file names: letters, digits and hyphens, at most 40. Empty: the class's name without
-    `Train`, so that a recipe of one's own never overwrites the weights of the one it derives from."""
+    """Name of the recipe in file names. Empty: the class's name without `Train`, so that a recipe of one's own never
+    overwrites the weights of the one it derives from."""
 
     # The data
 
@@ -79,12 +65,6 @@ class TrainingConfiguration(FrozenConfiguration):
 
     valid_examples: Count | None = 10
     """How many pictures are validated on, the first by name; None: all. Ten, as LIIF validates."""
-
-    input_patch: Annotated[int, Range(4, 4096)] = 48
-    """Side of an LR training patch in pixels."""
-
-    scale_range: tuple[Scale, Scale] = (1, 4)
-    """Smallest and largest scale trained on; drawn uniformly for each sample."""
 
     queries: Count | None = None
     """HR pixels asked for per sample. None: `input_patch` squared, as LIIF trains."""
@@ -175,19 +155,9 @@ class TrainingConfiguration(FrozenConfiguration):
             cls.recipe = ''
         super().__init_subclass__()
 
-    @property
-    def recipe_name(self) -> str:
-        """The recipe's name as it stands in file names."""
-        return self.recipe.name if isinstance(self.recipe, RecipeType) else self.recipe
-
     def check(self) -> None:
+        """Refuse settings that contradict each other."""
         super().check()
-        if not RECIPE_NAME.fullmatch(self.recipe_name):
-            raise ValueError(
-                f'recipe must be 1 to 40 letters, digits or hyphens, as it is part of file names, got {self.recipe_name!r}.'
-            )
-        if self.scale_range[0] > self.scale_range[1]:
-            raise ValueError(f'scale_range must be (smallest, largest), got {self.scale_range}.')
         if not self.valid_scales:
             raise ValueError('valid_scales must name at least one scale, got none.')
         if not self.losses or not any(term.weight for term in self.losses):
@@ -202,4 +172,4 @@ class TrainingConfiguration(FrozenConfiguration):
             )
         for name in ('train_data', 'valid_data'):
             if getattr(self, name) is BenchmarkType.BENCHMARK:
-                raise ValueError(f'{name} must be a folder\'s path instead of BenchmarkType.BENCHMARK.')
+                raise ValueError(f"{name} must be a folder's path instead of BenchmarkType.BENCHMARK.")

@@ -1,7 +1,7 @@
 """Training samples: a random crop at a random scale, and the HR pixels that the network is asked for.
 
-As LIIF trains (Chen et al., CVPR 2021, section 4): scale s drawn per sample, HR crop of round(s * patch) pixels, LR patch by
-Pillow's bicubic, as many random HR pixels as the LR patch has.
+As LIIF trains (Chen et al., CVPR 2021, section 4): scale s drawn per sample, HR crop of round(s * patch) pixels, LR
+patch by Pillow's bicubic, as many random HR pixels as the LR patch has.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,8 @@
 """The benchmarks: where their files are, at which scales they are tested, and what is compared.
 
-The protocol is LIIF's (yinboc/liif `test.py`), which most later papers follow: the official LR files up to x4 and Pillow's
-bicubic otherwise; DIV2K on RGB with scale + 6 pixels shaved off each side, the benchmarks on Y with scale pixels; the
-prediction is not rounded to 8 bits.
+The protocol is LIIF's (yinboc/liif `test.py`), which most later papers follow: the official LR files up to x4 and
+Pillow's bicubic otherwise; DIV2K on RGB with scale + 6 pixels shaved off each side, the benchmarks on Y with scale
+pixels; the prediction is not rounded to 8 bits.
 """
 
 import dataclasses
@@ -148,6 +148,6 @@ def _find(names: Sequence[str], meaning: str) -> Path:
             return folder
     places = ' or '.join(str(folder) for folder in looked)
     raise FileNotFoundError(
-        f'There is no folder {places}. Put {meaning} there, or set the environment variable ASSR_DATASETS to the folder '
-        f'that holds {looked[0].relative_to(PathManager.dataset_roots()[0]).parts[0]}.'
+        f'There is no folder {places}. Put {meaning} there, or set the environment variable ASSR_DATASETS to the '
+        f'folder that holds {looked[0].relative_to(PathManager.dataset_roots()[0]).parts[0]}.'
     )

@@ -15,13 +15,14 @@ from Datasets.benchmarks import BENCHMARKS, PROTOCOL, Benchmark, hr_files, offic
 from Models.BenchmarkType import BenchmarkType
 from Models.QualityType import QualityType
 from Orchestrators.evaluation import Evaluated, Judges, Scores, build_judges, evaluate, mean_scores
+from Orchestrators.file_names import checkpoint_path
 from Orchestrators.strategies import Predictor, bicubic, predictor_of
 from Orchestrators.trained_model import TrainedModel, load_trained_model
 from Utilities.Checkpoint import CheckpointError
 from Utilities.devices import choose_device
 from Utilities.images import to_pixels, write_png
-from Utilities.PathManager import PathManager
 from Utilities.reports import append_csv, format_number, format_table
+from Utilities.resize import ResizeConvention
 from Utilities.version import code_version
 
 _LOGGER = logging.getLogger(__name__)
@@ -58,18 +59,17 @@ class TestingOrchestrator:
             The rows of the CSV file, one per benchmark, scale and method.
 
         Raises:
-            ValueError, OSError: if the checkpoint or a benchmark's pictures are missing or unusable; nothing is written.
+            ValueError, OSError: if the checkpoint or a benchmark's pictures are missing or unusable; then no table is
+                written.
         """
         configuration = self.configuration
         device = choose_device(configuration.device)
-        path = self._checkpoint_path()
+        path = checkpoint_path(configuration, configuration.model_name, configuration.model_path)
         model = load_trained_model(path, device)
         _refuse_other_network(configuration, model, path)
         tasks = [task for benchmark in benchmarks or (configuration.benchmark,) for task in self._tasks(benchmark)]
         judges = build_judges(configuration.judges, device)
-        predict = predictor_of(
-            model.network, configuration.test_strategy, device, configuration.eval_batch_size
-        )
+        predict = predictor_of(model.network, configuration.test_strategy, device, configuration.eval_batch_size)
         _LOGGER.info('Testing %s (epoch %d) on %s, version %s', path, model.epoch, device, code_version())
 
         rows: list[dict[str, object]] = []
@@ -85,21 +85,9 @@ class TestingOrchestrator:
                     image_rows += [head | _image_columns(result) for result in results]
                     lines.append(_table_line(task, method, results, judges, is_first=predictor is bicubic))
             _LOGGER.info('\n%s\n%s', _title(benchmark, tasks), format_table(_table_header(judges), lines))
-        _LOGGER.info('\nbicubic: MATLAB\'s imresize, rounded to 8 bits. %s: a judge that could not be had.', '–')
+        _LOGGER.info("\nbicubic: MATLAB's imresize, rounded to 8 bits. %s: a judge that could not be had.", '–')
         self._write(path, rows, image_rows)
         return rows
-
-    def _checkpoint_path(self) -> Path:
-        configuration = self.configuration
-        return PathManager.GetModelSavePath(
-            configuration.encoder,
-            configuration.decoder,
-            configuration.recipe_name,
-            configuration.input_patch,
-            configuration.scale_range,
-            configuration.model_name,
-            folder=configuration.model_path,
-        )
 
     def _tasks(self, benchmark: BenchmarkType) -> list[_Task]:
         configuration, row = self.configuration, BENCHMARKS[benchmark]
@@ -115,14 +103,12 @@ class TestingOrchestrator:
             else:
                 lr_folder = official_lr_folder(benchmark, scale)
             # The official files were made by MATLAB, so it also stands in where they are not at hand.
-            convention = 'matlab' if row.lr_folders and scale in row.official_scales else 'pillow'
+            convention: ResizeConvention = 'matlab' if row.lr_folders and scale in row.official_scales else 'pillow'
             images = BenchmarkImages(files, scale, lr_folder=lr_folder, convention=convention)
             tasks.append(_Task(benchmark, scale, row, images, 'files' if lr_folder else f'{convention} bicubic'))
         return tasks
 
-    def _evaluate(
-        self, task: _Task, method: str, predictor: Predictor, judges: Judges, path: Path
-    ) -> list[Evaluated]:
+    def _evaluate(self, task: _Task, method: str, predictor: Predictor, judges: Judges, path: Path) -> list[Evaluated]:
         results = []
         border_px = task.row.border_px(task.scale)
         for result in evaluate(predictor, task.images, judges, color=task.row.color, border_px=border_px):
@@ -156,9 +142,7 @@ class TestingOrchestrator:
             'torch_version': str(torch.__version__),
         }
 
-    def _write(
-        self, path: Path, rows: Sequence[dict[str, object]], image_rows: Sequence[dict[str, object]]
-    ) -> None:
+    def _write(self, path: Path, rows: Sequence[dict[str, object]], image_rows: Sequence[dict[str, object]]) -> None:
         folder = Path(self.configuration.result_path)
         append_csv(folder / f'{path.stem}.csv', rows)
         append_csv(folder / f'{path.stem}_images.csv', image_rows)
@@ -199,7 +183,9 @@ def _score_columns(scores: Scores) -> dict[str, object]:
 
 def _row_columns(results: Sequence[Evaluated]) -> dict[str, object]:
     seconds = sum(result.seconds for result in results) / len(results)
-    return {'pictures': len(results)} | _score_columns(mean_scores(results)) | {'seconds_per_picture': round(seconds, 4)}
+    return (
+        {'pictures': len(results)} | _score_columns(mean_scores(results)) | {'seconds_per_picture': round(seconds, 4)}
+    )
 
 
 def _image_columns(result: Evaluated) -> dict[str, object]:

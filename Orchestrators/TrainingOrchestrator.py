@@ -1,37 +1,33 @@
 """One training run: set up, resume, epochs, validation, checkpoints."""
 
 import logging
-import math
-import time
 from pathlib import Path
-from typing import Any
 
 import torch
-from tqdm import tqdm
 
 from Configuration.TrainingConfiguration import TrainingConfiguration
 from Datasets.benchmarks import training_files
 from Datasets.ImageFolder import ImageFolder
 from Datasets.loaders import EpochBatches, training_loader
-from Datasets.TrainingCrops import TrainingCrops
+from Datasets.TrainingCrops import TrainingBatch, TrainingCrops
 from Models.BenchmarkType import BenchmarkType
 from Models.SavedModelType import SavedModelType
+from Orchestrators.file_names import checkpoint_path, run_folder
 from Orchestrators.Progress import Progress
+from Orchestrators.resuming import checkpoint_to_continue
 from Orchestrators.Steps.build import build_step
-from Orchestrators.Steps.TrainingStep import TrainingStep
 from Orchestrators.Validation import Validation, ValidationResult, ValidationStoppedError
 from Utilities.averages import RunningMean
-from Utilities.Checkpoint import Checkpoint, CheckpointError, remove_leftovers
+from Utilities.Checkpoint import Checkpoint
 from Utilities.command_line import RunFailedError
 from Utilities.devices import choose_device
-from Utilities.PathManager import PathManager
+from Utilities.ProgressBar import ProgressBar, decibels_of
 from Utilities.Run import Run
 from Utilities.StopRequest import StopRequest
 from Utilities.version import code_version
 
 _LOGGER = logging.getLogger(__name__)
 _GPU_WORKERS = 4
-_SECONDS_BETWEEN_READOUTS = 0.5
 
 
 class TrainingOrchestrator:
@@ -51,110 +47,57 @@ class TrainingOrchestrator:
         SIGTERM and SIGUSR1 save after the step under way and end the process with 128 + the signal's number.
 
         Raises:
-            ValueError, OSError: before anything is written but the log: a setting or the data is at fault.
+            ValueError, OSError: before the first step: a setting or the data is at fault.
             RunFailedError: later; the last checkpoint is whole.
         """
         recipe = self.recipe
         device = choose_device(recipe.device)
-        folder = PathManager.run_folder(*self._name_parts(), folder=recipe.save_path)
+        folder = run_folder(recipe, recipe.save_path)
         with Run.start(folder, device, tensorboard=recipe.tensorboard) as run, StopRequest() as stop:
             _LOGGER.info(
-                'Recipe %s: %s with %s on %s, version %s', recipe.recipe_name, recipe.encoder.name, recipe.decoder.name,
-                device, code_version(),
-            )  # fmt: skip
-            training = _Training(recipe, run, stop, self._path)
-            training.resume()
-            if training.is_finished:
+                f'Recipe {recipe.recipe_name}: {recipe.encoder.name} with {recipe.decoder.name} on {device}, '
+                f'version {code_version()}'
+            )
+            training = _Training(recipe, run, stop)
+            if training.progress.epoch >= recipe.epochs:
                 _LOGGER.info(
-                    'This run is finished: %d epochs, best %s in epoch %d. To train on, raise epochs; to start anew, '
-                    'move %s* away.', recipe.epochs, _decibels(training.progress.best), training.progress.best_epoch, folder,
-                )  # fmt: skip
+                    f'This run is finished: {training.describe_best()}. To train on, raise epochs; to start anew, move '
+                    f'{folder}* away.'
+                )
             else:
                 training.run_epochs()
-        return self._path(SavedModelType.Best)
-
-    def _name_parts(self) -> tuple[Any, ...]:
-        recipe = self.recipe
-        return (recipe.encoder, recipe.decoder, recipe.recipe_name, recipe.input_patch, recipe.scale_range)
-
-    def _path(self, kind: SavedModelType | int) -> Path:
-        return PathManager.GetModelSavePath(*self._name_parts(), kind, folder=self.recipe.save_path)
+        return checkpoint_path(recipe, SavedModelType.Best, recipe.save_path)
 
 
 class _Training:
-    """The state of one call of `train`."""
+    """What one call of `train` works on: the step, how far it is, and where it writes."""
 
-    def __init__(self, recipe: TrainingConfiguration, run: Run, stop: StopRequest, path_of: Any) -> None:  # noqa: ANN401
+    def __init__(self, recipe: TrainingConfiguration, run: Run, stop: StopRequest) -> None:
         self._recipe = recipe
         self._run = run
         self._stop = stop
-        self._path_of = path_of
-        self._step: TrainingStep = build_step(recipe, run.device)
+        self._step = build_step(recipe, run.device)
         self.progress = Progress()
+        checkpoint = checkpoint_to_continue(recipe)
+        if checkpoint is not None:
+            self._step.load_state({key: getattr(checkpoint, key) for key in self._step.STATE_KEYS})
+            self.progress = Progress.from_state_dict(checkpoint.progress)
+            if checkpoint.rng is not None:
+                torch.set_rng_state(checkpoint.rng)
+            _LOGGER.info(f'Continuing after epoch {self.progress.epoch}, batch {self.progress.batch}.')
 
-    @property
-    def is_finished(self) -> bool:
-        return self.progress.epoch >= self._recipe.epochs
-
-    # Resuming
-
-    def resume(self) -> None:
-        """Continue from a checkpoint, if the recipe's `resume` and the folder say so."""
-        last = self._path_of(SavedModelType.Last)
-        remove_leftovers(last)
-        remove_leftovers(self._path_of(SavedModelType.Best))
-        if isinstance(self._recipe.resume, str):
-            checkpoint: Checkpoint | None = Checkpoint.load(Path(self._recipe.resume))
-        elif self._recipe.resume:
-            checkpoint = Checkpoint.load_newest(last)
-        elif last.exists():
-            raise ValueError(
-                f'{last} exists, and resume is False. Set resume = True to continue it, or move it away or change '
-                'save_path to start anew.'
-            )
-        else:
-            checkpoint = None
-        if checkpoint is None:
-            return
-        _refuse_other_configuration(checkpoint, self._recipe, last)
-        self._step.load_state({key: getattr(checkpoint, key) for key in self._step.STATE_KEYS})
-        self.progress = Progress.from_state_dict(checkpoint.progress)
-        if checkpoint.rng is None:
-            raise CheckpointError(f'{last} holds no state of the random generator, so the run can not go on exactly.')
-        torch.set_rng_state(checkpoint.rng)
-        if checkpoint.torch_version != str(torch.__version__):
-            _LOGGER.warning(
-                'The checkpoint was written by torch %s, this is %s: the run goes on, but not bit for bit.',
-                checkpoint.torch_version, torch.__version__,
-            )  # fmt: skip
-        _LOGGER.info('Continuing after epoch %d, batch %d.', self.progress.epoch, self.progress.batch)
-
-    # Data
-
-    def _read_images(self) -> ImageFolder:
-        recipe = self._recipe
-        files = training_files(recipe.train_data)
-        images = ImageFolder(
-            files,
-            minimum_side=round(recipe.input_patch * recipe.scale_range[1]),
-            needed_by=f'input_patch = {recipe.input_patch} at scale_range = {recipe.scale_range}',
-            on_bad_image=recipe.on_bad_image,
-            in_memory=recipe.images_in_memory,
-            max_image_pixels=recipe.max_image_pixels,
+    def describe_best(self) -> str:
+        progress = self.progress
+        best = (
+            'no validation' if progress.best is None else f'best {progress.best:.2f} dB in epoch {progress.best_epoch}'
         )
-        counts = (len(images), len(images.skipped))
-        before = (self.progress.pictures, self.progress.pictures_skipped)
-        if self.progress.samples_seen and counts != before:
-            raise ValueError(
-                f'The training pictures have changed: {counts[0]} usable and {counts[1]} left out, but the checkpoint was '
-                f'trained on {before[0]} and {before[1]}. Restore them, or start anew under another recipe name.'
-            )
-        self.progress.pictures, self.progress.pictures_skipped = counts
-        return images
+        return f'{progress.epoch} epochs, {best}'
 
-    def _crops(self, images: ImageFolder) -> TrainingCrops:
+    def run_epochs(self) -> None:
+        """Train from where `progress` stands to the recipe's last epoch."""
         recipe = self._recipe
-        return TrainingCrops(
+        images = self._read_images()
+        crops = TrainingCrops(
             images,
             input_patch=recipe.input_patch,
             scale_range=recipe.scale_range,
@@ -164,14 +107,6 @@ class _Training:
             repeat=recipe.repeat,
             seed=recipe.seed,
         )
-
-    # The loop
-
-    def run_epochs(self) -> None:
-        """Train from where `progress` stands to the recipe's last epoch."""
-        recipe, device = self._recipe, self._run.device
-        images = self._read_images()
-        crops = self._crops(images)
         validation = Validation(
             recipe.valid_data, recipe.valid_scales, recipe.valid_examples, recipe.sample_pictures, self._run
         )
@@ -179,41 +114,42 @@ class _Training:
         self._announce(images, len(crops), validation.pictures)
         self._exit_if_asked(save=False)
         try:
-            batches = EpochBatches(len(crops), recipe.batch_size, epochs=recipe.epochs, seed=recipe.seed)
-            if self.progress.batch == batches.batches_per_epoch:
-                self._end_epoch(validation)  # A validation that was stopped.
-            batches = EpochBatches(
-                len(crops), recipe.batch_size, epochs=recipe.epochs, seed=recipe.seed,
-                start_epoch=self.progress.epoch + 1, start_batch=self.progress.batch,
-            )  # fmt: skip
-            workers = recipe.workers if recipe.workers is not None else _GPU_WORKERS * (device.type == 'cuda')
-            loader = training_loader(crops, batches, workers=workers, pin_memory=device.type == 'cuda')
-            with _progress_bar(recipe.epochs * len(crops), self.progress.samples_seen) as bar:
-                for batch in loader:
-                    self._learn(batch.to(device), bar)
-                    self._exit_if_asked(save=True)
-                    if self.progress.batch == batches.batches_per_epoch:
-                        self._end_epoch(validation)
+            self._loop(crops, validation)
         except (RuntimeError, OSError, FloatingPointError) as error:
-            raise RunFailedError(self._failure(error)) from error
-        _LOGGER.info(
-            'Finished: best %s in epoch %d. Checkpoints: %s, %s', _decibels(self.progress.best), self.progress.best_epoch,
-            self._path_of(SavedModelType.Best), self._path_of(SavedModelType.Last),
-        )  # fmt: skip
+            raise RunFailedError(self._describe_failure(error)) from error
+        files = ', '.join(str(self._path(kind)) for kind in (SavedModelType.Best, SavedModelType.Last))
+        _LOGGER.info(f'Finished: {self.describe_best()}. Checkpoints: {files}')
 
-    def _learn(self, batch: Any, bar: tqdm) -> None:  # noqa: ANN401
+    def _loop(self, crops: TrainingCrops, validation: Validation) -> None:
+        recipe, device = self._recipe, self._run.device
+        batches_per_epoch = -(-len(crops) // recipe.batch_size)
+        if self.progress.batch == batches_per_epoch:
+            self._end_epoch(validation)  # Its validation was stopped.
+        batches = EpochBatches(
+            len(crops),
+            recipe.batch_size,
+            epochs=recipe.epochs,
+            seed=recipe.seed,
+            start_epoch=self.progress.epoch + 1,
+            start_batch=self.progress.batch,
+        )
+        workers = recipe.workers if recipe.workers is not None else _GPU_WORKERS * (device.type == 'cuda')
+        loader = training_loader(crops, batches, workers=workers, pin_memory=device.type == 'cuda')
+        with ProgressBar(recipe.epochs * len(crops), self.progress.samples_seen) as bar:
+            for batch in loader:
+                self._learn(batch.to(device), bar)
+                self._exit_if_asked(save=True)
+                if self.progress.batch == batches_per_epoch:
+                    self._end_epoch(validation)
+
+    def _learn(self, batch: TrainingBatch, bar: ProgressBar) -> None:
         parts = self._step.run(batch)
         count = batch.lr.shape[0]
         for name, value in parts.items():
             self.progress.averages.setdefault(name, RunningMean()).add(value, count)
         self.progress.batch += 1
         self.progress.samples_seen += count
-        bar.update(count)
-        # Reading a number waits for the device, so only as often as an eye can follow.
-        if not bar.disable and time.monotonic() - bar.last_readout > _SECONDS_BETWEEN_READOUTS:
-            bar.last_readout = time.monotonic()
-            bar.set_description(f'Epoch {self.progress.epoch + 1}/{self._recipe.epochs}')
-            bar.set_postfix_str(f'loss {parts["loss"].item():.4f}, PSNR {_psnr(parts["mse"].item()):.1f} dB')
+        bar.advance(count, f'Epoch {self.progress.epoch + 1}/{self._recipe.epochs}', parts['loss'], parts['mse'])
 
     def _end_epoch(self, validation: Validation) -> None:
         progress, recipe = self.progress, self._recipe
@@ -235,103 +171,94 @@ class _Training:
         self._save(SavedModelType.Last)
         if recipe.save_every and epoch % recipe.save_every == 0:
             self._save(epoch)
-        self._report(epoch, means, rate, result, is_best)
+        self._report(means, rate, result, is_best)
         self._exit_if_asked(save=False)
 
-    def _report(
-        self, epoch: int, means: dict[str, float], rate: float, result: ValidationResult | None, is_best: bool
-    ) -> None:
-        scalars = {f'train/{name}': value for name, value in means.items() if name != 'mse'}
-        scalars |= {'train/psnr': _psnr(means['mse']), 'train/learning_rate': rate}
+    def _report(self, means: dict[str, float], rate: float, result: ValidationResult | None, is_best: bool) -> None:
+        psnr = decibels_of(means.pop('mse'))
         message = (
-            f'Epoch {epoch}/{self._recipe.epochs}: loss {means["loss"]:.4f}, PSNR {scalars["train/psnr"]:.2f} dB, '
+            f'Epoch {self.progress.epoch}/{self._recipe.epochs}: loss {means["loss"]:.4f}, PSNR {psnr:.2f} dB, '
             f'rate {rate:.3g}'
         )
+        scalars = {f'train/{name}': value for name, value in means.items()}
+        scalars |= {'train/psnr': psnr, 'train/learning_rate': rate}
         if result is not None:
             message += f' | validation {result}{" (best)" if is_best else ""}'
-            for scale, scores in result.scores.items():
-                named = {f'validation/{kind.name}_x{scale:g}': value for kind, value in scores.items()}
-                scalars |= {name: value for name, value in named.items() if value is not None}
+            scalars |= result.scalars()
         _LOGGER.info(message)
         # Over samples seen, so that recipes of other batch sizes and lengths can be laid over each other.
         self._run.add_scalars(scalars, self.progress.samples_seen)
 
-    # Saving and stopping
+    def _read_images(self) -> ImageFolder:
+        recipe, progress = self._recipe, self.progress
+        images = ImageFolder(
+            training_files(recipe.train_data),
+            minimum_side=round(recipe.input_patch * recipe.scale_range[1]),
+            needed_by=f'input_patch = {recipe.input_patch} at scale_range = {recipe.scale_range}',
+            on_bad_image=recipe.on_bad_image,
+            in_memory=recipe.images_in_memory,
+            max_image_pixels=recipe.max_image_pixels,
+        )
+        counts = (len(images), len(images.skipped))
+        before = (progress.pictures, progress.pictures_skipped)
+        if progress.samples_seen and counts != before:
+            raise ValueError(
+                f'The training pictures have changed: {counts[0]} usable and {counts[1]} left out, but the checkpoint '
+                f'was trained on {before[0]} and {before[1]}. Restore them, or start anew under another recipe name.'
+            )
+        progress.pictures, progress.pictures_skipped = counts
+        return images
+
+    def _path(self, kind: SavedModelType | int) -> Path:
+        return checkpoint_path(self._recipe, kind, self._recipe.save_path)
 
     def _save(self, kind: SavedModelType | int) -> None:
+        state = self._step.state()
         checkpoint = Checkpoint(
             configuration=self._recipe.to_dict(),
             progress=self.progress.state_dict(),
+            network=state['network'],
+            optimizer=state['optimizer'],
+            schedule=state['schedule'],
             rng=torch.get_rng_state(),
-            **self._step.state(),
         )
-        checkpoint.save(self._path_of(kind))
+        checkpoint.save(self._path(kind))
 
     def _exit_if_asked(self, *, save: bool) -> None:
         if self._stop.name is None:
             return
         if save:
             self._save(SavedModelType.Last)
-        if self.progress.samples_seen:
+        progress = self.progress
+        if progress.samples_seen:
             _LOGGER.warning(
-                'Stopped by %s after batch %d of epoch %d; saved %s. Run the same command to go on.', self._stop.name,
-                self.progress.batch, self.progress.epoch + 1, self._path_of(SavedModelType.Last),
-            )  # fmt: skip
+                f'Stopped by {self._stop.name} after batch {progress.batch} of epoch {progress.epoch + 1}; saved '
+                f'{self._path(SavedModelType.Last)}. Run the same command to go on.'
+            )
         else:
-            _LOGGER.warning('Stopped by %s before the first step; there is nothing to save.', self._stop.name)
+            _LOGGER.warning(f'Stopped by {self._stop.name} before the first step; there is nothing to save.')
         raise SystemExit(self._stop.exit_code)
 
-    def _failure(self, error: BaseException) -> str:
+    def _describe_failure(self, error: BaseException) -> str:
         text = str(error).strip() or type(error).__name__
         if 'Original Traceback' in text:
             # What came out of a worker carries its whole traceback; the last line is the message.
             text = text.splitlines()[-1].partition(': ')[2]
-        last = self._path_of(SavedModelType.Last)
-        left = f'{last} is whole; run the same command to go on from there.' if last.exists() else 'Nothing was saved yet.'
+        last = self._path(SavedModelType.Last)
+        left = f'{last} is whole; run the same command to go on from it.' if last.exists() else 'Nothing was saved yet.'
         return f'Epoch {self.progress.epoch + 1}, after batch {self.progress.batch}: {text} {left}'
 
     def _announce(self, images: ImageFolder, samples: int, valid_pictures: int) -> None:
         recipe = self._recipe
         parameters = sum(parameter.numel() for parameter in self._step.evaluated.parameters())
+        scales = ', '.join(f'x{scale:g}' for scale in recipe.valid_scales)
         _LOGGER.info(
-            '%d parameters. Training on %d pictures, %d samples per epoch in batches of %d; validating on %d at %s.',
-            parameters, len(images), samples, recipe.batch_size, valid_pictures,
-            ', '.join(f'x{scale:g}' for scale in recipe.valid_scales),
-        )  # fmt: skip
-        if recipe.train_data is BenchmarkType.Photographs:
-            _LOGGER.info(
-                'The training pictures are the embedded photographs (%s): enough to see that everything works, too few for '
-                'science.', ', '.join(file.name for file in images.files),
-            )  # fmt: skip
-
-
-def _refuse_other_configuration(checkpoint: Checkpoint, recipe: TrainingConfiguration, path: Path) -> None:
-    """Raise unless the checkpoint was trained by this very recipe."""
-    present = recipe.to_dict()
-    names = sorted((set(present) | set(checkpoint.configuration)) - set(recipe.MAY_CHANGE_ON_RESUME))
-    rows = [
-        f'  {name}: {checkpoint.configuration.get(name, "absent")!r} in the file, {present.get(name, "absent")!r} in the recipe'
-        for name in names
-        if checkpoint.configuration.get(name, 'absent') != present.get(name, 'absent')
-    ]
-    if rows:
-        raise CheckpointError(
-            f'The checkpoint of this recipe, {path}, was trained with other settings:\n' + '\n'.join(rows) + '\n'
-            'Restore them to continue it, or give the changed recipe a class or name of its own.'
+            f'{parameters:,} parameters. Training on {len(images)} pictures, {samples} samples per epoch in batches of '
+            f'{recipe.batch_size}; validating on {valid_pictures} at {scales}.'
         )
-
-
-def _progress_bar(total: int, initial: int) -> tqdm:
-    bar = tqdm(
-        total=total, initial=initial, unit='sample', unit_scale=True, disable=None, smoothing=0.05, dynamic_ncols=True
-    )
-    bar.last_readout = 0.0
-    return bar
-
-
-def _psnr(mse: float) -> float:
-    return -10 * math.log10(mse) if mse > 0 else math.inf
-
-
-def _decibels(value: float | None) -> str:
-    return 'not measured' if value is None else f'{value:.2f} dB'
+        if recipe.train_data is BenchmarkType.Photographs:
+            names = ', '.join(file.name for file in images.files)
+            _LOGGER.info(
+                f'The training pictures are the embedded photographs ({names}): enough to see that everything works, '
+                'too few for science.'
+            )

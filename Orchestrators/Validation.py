@@ -13,7 +13,7 @@ from Models.SuperResolver import SuperResolver
 from Models.TestingStrategy import TestingStrategy
 from Orchestrators.evaluation import Evaluated, Scores, build_judges, evaluate, mean_scores
 from Orchestrators.strategies import bicubic, predictor_of
-from Utilities.images import Pixels, to_pixels
+from Utilities.images import Pixels, to_pixels, write_png
 from Utilities.pictures import labeled_strip, most_detailed_window
 from Utilities.reports import format_number
 from Utilities.Run import Run
@@ -39,6 +39,15 @@ class ValidationResult:
         values = [scores[QualityType.PSNR] for scores in self.scores.values()]
         present = [value for value in values if value is not None]
         return sum(present) / len(present) if len(present) == len(values) else None
+
+    def scalars(self) -> dict[str, float]:
+        """The means under the names that the log gives them."""
+        return {
+            f'validation/{kind.name}_x{scale:g}': value
+            for scale, scores in self.scores.items()
+            for kind, value in scores.items()
+            if value is not None
+        }
 
     def __str__(self) -> str:
         parts = []
@@ -99,13 +108,10 @@ class Validation:
         return ValidationResult(scores)
 
     def _show(self, results: Sequence[Evaluated], scale: float, epoch: int) -> None:
-        from PIL import Image  # noqa: PLC0415
-
         folder = self._run.folder / 'samples'
         for result in results:
             strip = sample_strip(result, scale)
-            folder.mkdir(exist_ok=True)
-            Image.fromarray(strip).save(folder / f'epoch_{epoch:04d}_{result.name}_x{scale:g}.png')
+            write_png(folder / f'epoch_{epoch:04d}_{result.name}_x{scale:g}.png', strip)
             if self._run.writer is not None:
                 self._run.writer.add_image(f'samples/{result.name}_x{scale:g}', strip, epoch, dataformats='HWC')
 
@@ -121,7 +127,9 @@ def sample_strip(result: Evaluated, scale: float) -> Pixels:
 
     def window(picture: Pixels, over: float = 1) -> Pixels:
         lr_side = max(1, round(side / over))
-        return picture[round(top / over) : round(top / over) + lr_side, round(left / over) : round(left / over) + lr_side]
+        return picture[
+            round(top / over) : round(top / over) + lr_side, round(left / over) : round(left / over) + lr_side
+        ]
 
     panels = [
         (f'LR (x{scale:g})', window(lr, scale)),

@@ -62,7 +62,7 @@ def upscale_files(  # noqa: PLR0913
     for file, target in zip(tqdm(files, unit='picture', disable=None), targets, strict=True):
         photo = read_image(file)
         height, width = photo.pixels.shape[:2]
-        to = (size[1], size[0]) if size else (max(1, round(height * scale)), max(1, round(width * scale)))  # type: ignore[operator]
+        to = (size[1], size[0]) if size else (max(1, round(height * scale)), max(1, round(width * scale)))
         write_png(target, upscale_photo(model.network, photo, to, chosen))
         _LOGGER.info('%s (%dx%d) -> %s (%dx%d)%s', file, width, height, target, to[1], to[0], _remark(photo))
     return targets

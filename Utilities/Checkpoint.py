@@ -97,7 +97,9 @@ class Checkpoint:
             content = torch.load(path, map_location='cpu', weights_only=True)
         except _READING_ERRORS as error:
             # torch advises to load with weights_only=False, which would run code from the file; its advice is left out.
-            reason = type(error).__name__ if isinstance(error, pickle.UnpicklingError) else str(error).partition('\n')[0]
+            reason = (
+                type(error).__name__ if isinstance(error, pickle.UnpicklingError) else str(error).partition('\n')[0]
+            )
             raise CheckpointError(
                 f'{path} is not a readable checkpoint ({reason[:200] or type(error).__name__}).'
             ) from error
@@ -106,7 +108,9 @@ class Checkpoint:
         if content.pop('format') not in cls.READABLE:
             raise CheckpointError(f'{path} has a format that this version does not read; it reads {cls.READABLE}.')
         if content.pop('sha256') != content_hash(content):
-            raise CheckpointError(f'{path} is not a readable checkpoint: its contents do not match their recorded sha256.')
+            raise CheckpointError(
+                f'{path} is not a readable checkpoint: its contents do not match their recorded sha256.'
+            )
         return cls(**content)
 
     @classmethod

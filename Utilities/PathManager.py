@@ -35,7 +35,7 @@ class PathManager:
     """The documented naming scheme of checkpoints, and where data sets are looked for."""
 
     @staticmethod
-    def GetModelSavePath(  # noqa: N802, PLR0913  documented under this name
+    def GetModelSavePath(  # noqa: N802, PLR0913, PLR0917  documented like this
         encoder: Enum | str,
         decoder: Enum | str,
         recipe: Enum | str,
@@ -56,23 +56,24 @@ class PathManager:
         Raises:
             ValueError: for a name that is not 1 to 40 letters, digits or hyphens, as names become files.
         """
-        stem = _stem(encoder, decoder, recipe, input_patch, scale_range)
+        names = []
+        for setting, value in (('encoder', encoder), ('decoder', decoder), ('recipe', recipe)):
+            name = value.name if isinstance(value, Enum) else value
+            if not re.fullmatch(_NAME, name):
+                raise ValueError(
+                    f'{setting} must be 1 to 40 letters, digits or hyphens, as it names a file, got {name!r}.'
+                )
+            names.append(name)
+        low, high = (_number(scale) for scale in scale_range)
         kind = save_type.value if isinstance(save_type, Enum) else save_type
         if not re.fullmatch(r'best|last|[1-9][0-9]*', str(kind)):
             raise ValueError(f"save_type must be 'best', 'last' or an epoch's number, got {kind!r}.")
-        return Path(folder) / f'{stem}_{kind}.pth'
+        return Path(folder) / f'model_states_{"_".join(names)}_Patch_{input_patch}_Scale_{low}_{high}_{kind}.pth'
 
     @staticmethod
-    def run_folder(  # noqa: PLR0913
-        encoder: Enum | str,
-        decoder: Enum | str,
-        recipe: Enum | str,
-        input_patch: int,
-        scale_range: tuple[float, float],
-        folder: str | Path = '.',
-    ) -> Path:
-        """Folder of a run's log, TensorBoard events and sample pictures: the checkpoints' name without the last part."""
-        return Path(folder) / _stem(encoder, decoder, recipe, input_patch, scale_range)
+    def run_folder(checkpoint: Path) -> Path:
+        """Folder of a run's log, TensorBoard events and sample pictures: a checkpoint's name without its last part."""
+        return checkpoint.with_name(checkpoint.stem.rpartition('_')[0])
 
     @staticmethod
     def parse_model_name(path: str | Path) -> ModelName:
@@ -102,24 +103,10 @@ class PathManager:
         return (*([Path(named)] if named else []), Path('datasets'))
 
 
-def _stem(
-    encoder: Enum | str, decoder: Enum | str, recipe: Enum | str, input_patch: int, scale_range: tuple[float, float]
-) -> str:
-    names = []
-    for setting, value in (('encoder', encoder), ('decoder', decoder), ('recipe', recipe)):
-        name = value.name if isinstance(value, Enum) else value
-        if not re.fullmatch(_NAME, name):
-            raise ValueError(f'{setting} must be 1 to 40 letters, digits or hyphens, as it names a file, got {name!r}.')
-        names.append(name)
-    low, high = (_number(scale) for scale in scale_range)
-    return f'model_states_{"_".join(names)}_Patch_{input_patch}_Scale_{low}_{high}'
-
-
 def _number(scale: float) -> str:
     if not 0 < scale < 1e6:  # noqa: PLR2004  beyond that Python writes exponents
         raise ValueError(f'A scale in scale_range must be a positive number, got {scale}.')
-    text = f'{float(scale):.10f}'.rstrip('0').rstrip('.')
-    return text
+    return f'{float(scale):.10f}'.rstrip('0').rstrip('.')
 
 
 GetModelSavePath = PathManager.GetModelSavePath

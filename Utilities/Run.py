@@ -83,7 +83,9 @@ def _hold(folder: Path) -> Iterator[None]:
         lock.acquire()
     except filelock.Timeout as error:
         holder = owner.read_text(encoding='utf-8').strip() if owner.exists() else 'another process'
-        raise ValueError(f'{folder} is in use by {holder}. Two runs of one recipe need two settings of save_path.') from error
+        raise ValueError(
+            f'{folder} is in use by {holder}. Two runs of one recipe need two settings of save_path.'
+        ) from error
     try:
         owner.write_text(f'process {os.getpid()} on {platform.node()}\n', encoding='utf-8')
         yield

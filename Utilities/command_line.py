@@ -1,5 +1,6 @@
 """What the scripts in the root have in common: readable messages on the terminal, one line per error."""
 
+import contextlib
 import logging
 import sys
 from collections.abc import Callable
@@ -17,10 +18,9 @@ class _AboveProgressBar(logging.Handler):
     """Writes messages above a progress bar instead of into it."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        try:
+        # The terminal may be gone (a closed pipe); the log file still has the message.
+        with contextlib.suppress(OSError):
             tqdm.write(self.format(record), file=sys.stderr if record.levelno >= logging.WARNING else sys.stdout)
-        except OSError:
-            pass  # The terminal is gone (a closed pipe); the log file still has the message.
 
 
 def configure_console() -> None:
@@ -46,7 +46,9 @@ def run_command(main: Callable[[], None], *, show_traceback: bool | None = None)
     if show_traceback is None:
         unknown = [argument for argument in sys.argv[1:] if argument != '--debug']
         if unknown:
-            sys.exit(f'error: {sys.argv[0]} takes no argument but --debug, got {unknown[0]!r}; settings stand in the file.')
+            sys.exit(
+                f'error: {sys.argv[0]} takes no argument but --debug, got {unknown[0]!r}; settings stand in the file.'
+            )
     configure_console()
     try:
         main()

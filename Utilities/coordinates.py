@@ -18,9 +18,7 @@ def pixel_centers(
     return -1 + half + (2 * half) * torch.arange(count, device=device, dtype=dtype)
 
 
-def coordinates_of(
-    rows: Float[Tensor, ' height'], columns: Float[Tensor, ' width']
-) -> Float[Tensor, 'height*width 2']:
+def coordinates_of(rows: Float[Tensor, ' height'], columns: Float[Tensor, ' width']) -> Float[Tensor, 'height*width 2']:
     """All (y, x) pairs of the given rows and columns, row after row."""
     grid = torch.stack(torch.meshgrid(rows, columns, indexing='ij'), dim=-1)  # (H, W, 2)
     return grid.flatten(0, 1)

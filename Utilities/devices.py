@@ -16,5 +16,7 @@ def choose_device(setting: str) -> torch.device:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise ValueError(f"device must be 'auto', 'cpu' or a device of this machine, got {setting!r}: {reason}") from error
+        raise ValueError(
+            f"device must be 'auto', 'cpu' or a device of this machine, got {setting!r}: {reason}"
+        ) from error
     return device

@@ -101,7 +101,9 @@ def _opened(path: Path, max_pixels: int) -> Iterator[Image.Image]:
     except ImageError:
         raise
     except Image.DecompressionBombError as error:
-        raise ImageError(f'{path} claims far more pixels than max_image_pixels = {max_pixels} allows: {error}') from error
+        raise ImageError(
+            f'{path} claims far more pixels than max_image_pixels = {max_pixels} allows: {error}'
+        ) from error
     except FileNotFoundError as error:
         raise ImageError(f'{path} does not exist.') from error
     except _DECODING_ERRORS as error:

@@ -20,7 +20,9 @@ def most_detailed_window(picture: Pixels, side: int) -> tuple[int, int]:
     height, width = gray.shape
     step = max(1, side // 2)
     places = [
-        (top, left) for top in range(0, max(1, height - side + 1), step) for left in range(0, max(1, width - side + 1), step)
+        (top, left)
+        for top in range(0, max(1, height - side + 1), step)
+        for left in range(0, max(1, width - side + 1), step)
     ]
     return max(places, key=lambda place: edges[place[0] : place[0] + side, place[1] : place[1] + side].sum())
 

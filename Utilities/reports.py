@@ -43,7 +43,8 @@ def append_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
             found = next(csv.reader(file), [])
         if found != columns:
             raise ValueError(
-                f'{path} has other columns than this version writes: {", ".join(found)}. Move it away; it is left as it is.'
+                f'{path} has other columns than this version writes: {", ".join(found)}. Move it away; it is left as '
+                'it is.'
             )
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator='\n')

@@ -1,8 +1,8 @@
 """Bicubic resizing under the two conventions that the field uses, each with its own name.
 
 `pillow`: Pillow's antialiased bicubic. LIIF and its successors train with it and test with it above x4. The target size
-is stretched over the picture; at the borders the kernel is cut off and renormalized; 8-bit values are rounded after each
-of the two passes.
+is stretched over the picture; at the borders the kernel is cut off and renormalized; 8-bit values are rounded after
+each of the two passes.
 
 `matlab`: MATLAB's `imresize`, which made the LR files of the benchmarks. The border pixels are mirrored. On 8-bit input
 MATLAB rounds between the two passes: with that, the official Set5 files X2, X3 and X4 come out exactly; the official X8
@@ -13,15 +13,15 @@ when reducing. They differ by up to 16 grey levels at the borders, so they are n
 """
 
 import math
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 ResizeConvention = Literal['pillow', 'matlab']
-Picture = npt.NDArray[np.uint8] | npt.NDArray[np.floating]
-"""Height, width and, if not gray, channels."""
+Picture = TypeVar('Picture', npt.NDArray[np.uint8], npt.NDArray[np.float32], npt.NDArray[np.float64])
+"""(height, width) or (height, width, channels)."""
 
 
 def resize(
@@ -91,9 +91,7 @@ def _round_half_up(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.clip(np.floor(values + 0.5), 0, 255)
 
 
-def _contributions(
-    count_in: int, count_out: int, scale: float
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.intp]]:
+def _contributions(count_in: int, count_out: int, scale: float) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.intp]]:
     """For each output pixel along one axis: the input pixels it sees and their weights, both (count_out, taps)."""
     shrink = min(scale, 1.0)
     width = 4 / shrink

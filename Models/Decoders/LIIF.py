@@ -2,9 +2,9 @@
 
 Paper: Chen, Liu, Wang, CVPR 2021, https://arxiv.org/abs/2012.09161.
 Written from the paper. Checked against outputs of yinboc/liif@4c833f8 (tests/references/liif.npz).
-Differs from it: the cell is given once per image, as it is the same for every query; and the MLP's first layer, which is
-linear in the 3x3 neighborhood of features, is computed once per LR pixel as a convolution instead of four times per HR
-pixel, which gives the same numbers up to rounding.
+Differs from it: the cell is given once per image, as it is the same for every query; and the MLP's first layer, which
+is linear in the 3x3 neighborhood of features, is computed once per LR pixel as a convolution instead of four times per
+HR pixel, which gives the same numbers up to rounding.
 """
 
 from collections.abc import Sequence
@@ -53,7 +53,7 @@ class LIIF(Decoder):
     ) -> None:
         super().__init__()
         if not hidden:
-            raise ValueError('hidden must name at least one layer of LIIF\'s MLP, got none.')
+            raise ValueError("hidden must name at least one layer of LIIF's MLP, got none.")
         self.local_ensemble = local_ensemble
         self.feat_unfold = feat_unfold
         self.cell_decode = cell_decode
@@ -61,7 +61,7 @@ class LIIF(Decoder):
         self.imnet = MLP(self.feature_inputs + 2 + (2 if cell_decode else 0), hidden, 3)
 
     def prepare(self, features: Float[Tensor, 'batch dim h w'], lr: Float[Tensor, 'batch 3 h w']) -> LIIFContext:
-        first = self.imnet.layers[0]
+        first = self.imnet.first
         kernel = 3 if self.feat_unfold else 1
         # Unfolded channels are ordered (channel, ky, kx), just as a convolution's weights are.
         weight = first.weight[:, : self.feature_inputs].unflatten(1, (features.shape[1], kernel, kernel))
@@ -72,12 +72,12 @@ class LIIF(Decoder):
         self, context: LIIFContext, coord: Float[Tensor, 'batch queries 2'], cell: Float[Tensor, 'batch 2']
     ) -> Float[Tensor, 'batch queries 3']:
         neighbors = find_neighbors(coord, context.lr_size, local_ensemble=self.local_ensemble)
-        first, *middle, last = self.imnet.layers
-        weight = first.weight[:, self.feature_inputs :]  # (width, 2 for the offset + 2 for the cell)
-        hidden = gather_pixels(context.first_layer, neighbors.index) + functional.linear(neighbors.offset, weight[:, :2])
+        weight = self.imnet.first.weight[:, self.feature_inputs :]  # (width, 2 for the offset + 2 for the cell)
+        hidden = gather_pixels(context.first_layer, neighbors.pixel) + functional.linear(
+            neighbors.offset, weight[:, :2]
+        )
         if self.cell_decode:
             hidden = hidden + functional.linear(relative_cell(cell, context.lr_size), weight[:, 2:])[:, None]
-        for layer in middle:
-            hidden = layer(hidden)
+        hidden = self.imnet.layers[1:-1](hidden)
         # The last layer is linear and the shares add up to 1, so the blend may come before it.
-        return last((hidden * neighbors.weight[..., None]).sum(dim=0))
+        return self.imnet.layers[-1]((hidden * neighbors.weight[..., None]).sum(dim=0))

@@ -21,7 +21,7 @@ _MIN_AREA = 1e-9
 class Neighbors(NamedTuple):
     """N neighbors of each coordinate: four with a local ensemble, else one."""
 
-    index: Int[Tensor, 'neighbors batch queries']
+    pixel: Int[Tensor, 'neighbors batch queries']
     """Position in the LR image, row * width + column."""
 
     offset: Float[Tensor, 'neighbors batch queries 2']
@@ -68,9 +68,9 @@ def _center(index: Int[Tensor, '*shape'], count: int, dtype: torch.dtype) -> Flo
 
 
 def gather_pixels(
-    table: Float[Tensor, 'batch pixels dim'], index: Int[Tensor, 'neighbors batch queries']
+    table: Float[Tensor, 'batch pixels dim'], pixel: Int[Tensor, 'neighbors batch queries']
 ) -> Float[Tensor, 'neighbors batch queries dim']:
     """The vectors of the given LR pixels, each from its own image of the batch."""
     batch, pixels, dim = table.shape
-    start = torch.arange(batch, device=index.device).mul(pixels)[None, :, None]
-    return torch.nn.functional.embedding(index + start, table.reshape(batch * pixels, dim))
+    start = torch.arange(batch, device=pixel.device).mul(pixels)[None, :, None]
+    return torch.nn.functional.embedding(pixel + start, table.reshape(batch * pixels, dim))

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from typing import cast
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -14,6 +15,11 @@ class MLP(nn.Module):
             layers += [nn.Linear(width_in, width_out), nn.ReLU()]
         layers.append(nn.Linear(hidden[-1] if hidden else dim_in, dim_out))
         self.layers = nn.Sequential(*layers)
+
+    @property
+    def first(self) -> nn.Linear:
+        """The first layer, for decoders that compute its share of the features ahead."""
+        return cast(nn.Linear, self.layers[0])
 
     def forward(self, inputs: Float[Tensor, '*batch dim_in']) -> Float[Tensor, '*batch dim_out']:
         return self.layers(inputs)

@@ -16,7 +16,9 @@ class PSNR(QualityModel):
     decimals: ClassVar[int] = 3
 
     def forward(
-        self, image: Float[Tensor, 'batch channels height width'], reference: Float[Tensor, 'batch channels height width']
+        self,
+        image: Float[Tensor, 'batch channels height width'],
+        reference: Float[Tensor, 'batch channels height width'],
     ) -> Float[Tensor, ' batch']:
         error = (image.double() - reference.double()).square().mean(dim=(1, 2, 3))
         return -10 * error.log10()

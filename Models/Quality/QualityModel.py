@@ -30,6 +30,8 @@ class QualityModel(nn.Module, ABC):
 
     @abstractmethod
     def forward(
-        self, image: Float[Tensor, 'batch channels height width'], reference: Float[Tensor, 'batch channels height width']
+        self,
+        image: Float[Tensor, 'batch channels height width'],
+        reference: Float[Tensor, 'batch channels height width'],
     ) -> Float[Tensor, ' batch']:
         """Scores of the images of a batch."""

@@ -2,7 +2,7 @@
 
 Paper: Wang, Bovik, Sheikh, Simoncelli, IEEE TIP 2004, https://doi.org/10.1109/TIP.2003.819861.
 11x11 Gaussian window of sigma 1.5, only where it fits inside the picture; K1 = 0.01, K2 = 0.03; the mean over the map,
-then over the channels. Written here because the libraries' defaults differ by up to 0.1 (window, borders, downsampling).
+then over the channels. Written here because the libraries' defaults differ by up to 0.1 (window, borders, size).
 """
 
 from typing import ClassVar
@@ -26,7 +26,9 @@ class SSIM(QualityModel):
     minimum_side: ClassVar[int] = _WINDOW
 
     def forward(
-        self, image: Float[Tensor, 'batch channels height width'], reference: Float[Tensor, 'batch channels height width']
+        self,
+        image: Float[Tensor, 'batch channels height width'],
+        reference: Float[Tensor, 'batch channels height width'],
     ) -> Float[Tensor, ' batch']:
         x, y = image.double(), reference.double()
         mean_x, mean_y = _blur(x), _blur(y)

@@ -21,9 +21,9 @@ def build_step(recipe: TrainingConfiguration, device: torch.device) -> TrainingS
     """
     torch.manual_seed(recipe.seed)
     # Built on the CPU, so that one seed gives one set of weights on every machine.
-    network = build_super_resolver(
-        recipe.encoder, recipe.decoder, recipe.encoder_options, recipe.decoder_options
-    ).to(device)
+    network = build_super_resolver(recipe.encoder, recipe.decoder, recipe.encoder_options, recipe.decoder_options).to(
+        device
+    )
     objective = _build_objective(recipe).to(device)
     optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
     match recipe.schedule:
@@ -33,10 +33,12 @@ def build_step(recipe: TrainingConfiguration, device: torch.device) -> TrainingS
 
 
 def _build_objective(recipe: TrainingConfiguration) -> WeightedSum:
-    objective = WeightedSum([(term.loss.name, find_class(term.loss, 'Losses')(), term.weight) for term in recipe.losses])
+    objective = WeightedSum(
+        [(term.loss.name, find_class(term.loss, 'Losses')(), term.weight) for term in recipe.losses]
+    )
     if objective.needs_neighbors and recipe.sampling is SamplingType.Scattered:
         raise ValueError(
-            f'{", ".join(objective.needs_neighbors)} compares neighboring pixels, which sampling = SamplingType.Scattered '
-            'does not give. Choose another sampling.'
+            f'{", ".join(objective.needs_neighbors)} compares neighboring pixels, which sampling = '
+            'SamplingType.Scattered does not give. Choose another sampling.'
         )
     return objective

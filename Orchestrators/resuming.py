@@ -1,0 +1,60 @@
+"""Which checkpoint a run continues from, and whether it may."""
+
+import logging
+from pathlib import Path
+
+import torch
+
+from Configuration.TrainingConfiguration import TrainingConfiguration
+from Models.SavedModelType import SavedModelType
+from Orchestrators.file_names import checkpoint_path
+from Utilities.Checkpoint import Checkpoint, CheckpointError, remove_leftovers
+
+_LOGGER = logging.getLogger(__name__)
+
+
+def checkpoint_to_continue(recipe: TrainingConfiguration) -> Checkpoint | None:
+    """The checkpoint that the recipe's `resume` asks for; None to start anew. Call it while holding the run's lock.
+
+    Raises:
+        ValueError: if a run is there that must not be continued, or one is asked for that can't be.
+    """
+    last = checkpoint_path(recipe, SavedModelType.Last, recipe.save_path)
+    for kind in SavedModelType:
+        remove_leftovers(checkpoint_path(recipe, kind, recipe.save_path))
+    if recipe.resume is False:
+        if last.exists():
+            raise ValueError(
+                f'{last} exists, and resume is False. Set resume = True to continue it, or move it away or change '
+                'save_path to start anew.'
+            )
+        return None
+    path = last if recipe.resume is True else Path(recipe.resume)
+    checkpoint = Checkpoint.load_newest(path) if recipe.resume is True else Checkpoint.load(path)
+    if checkpoint is None:
+        return None
+    _refuse_other_configuration(checkpoint, recipe, path)
+    if checkpoint.rng is None:
+        raise CheckpointError(f'{path} holds no state of the random generator, so the run can not go on exactly.')
+    if checkpoint.torch_version != str(torch.__version__):
+        _LOGGER.warning(
+            'The checkpoint was written by torch %s, this is %s: the run goes on, but not bit for bit.',
+            checkpoint.torch_version,
+            torch.__version__,
+        )
+    return checkpoint
+
+
+def _refuse_other_configuration(checkpoint: Checkpoint, recipe: TrainingConfiguration, path: Path) -> None:
+    found, present = checkpoint.configuration, recipe.to_dict()
+    names = sorted((set(present) | set(found)) - set(recipe.MAY_CHANGE_ON_RESUME))
+    rows = [
+        f'  {name}: {found.get(name, "absent")!r} in the file, {present.get(name, "absent")!r} in the recipe'
+        for name in names
+        if found.get(name, 'absent') != present.get(name, 'absent')
+    ]
+    if rows:
+        raise CheckpointError(
+            f'The checkpoint {path} was trained with other settings than this recipe has:\n' + '\n'.join(rows) + '\n'
+            'Restore them to continue it, or give the changed recipe a class or a name of its own.'
+        )
