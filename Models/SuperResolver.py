@@ -1,5 +1,8 @@
 """An encoder and a decoder that together super-resolve: [0, 1] in, [0, 1] out."""
 
+import dataclasses
+from collections.abc import Iterator
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -13,21 +16,42 @@ _QUERIES_PER_CHUNK_CPU = 2048
 _QUERIES_PER_CHUNK_GPU = 262_144
 
 
+@dataclasses.dataclass(frozen=True)
+class PixelChunks:
+    """Coordinates of all pixels of a picture, row after row, in pieces; each pass gives the same."""
+
+    size: tuple[int, int]
+    per_chunk: int
+    like: Tensor
+    """Gives batch size, device and type."""
+
+    def __iter__(self) -> Iterator[Float[Tensor, 'batch _ 2']]:
+        height, width = self.size
+        rows = pixel_centers(height, device=self.like.device, dtype=self.like.dtype)
+        columns = pixel_centers(width, device=self.like.device, dtype=self.like.dtype)
+        for start in range(0, height * width, self.per_chunk):
+            pixel = torch.arange(start, min(start + self.per_chunk, height * width), device=self.like.device)
+            coord = torch.stack([rows[pixel // width], columns[pixel % width]], dim=-1)
+            yield coord.expand(self.like.shape[0], -1, -1)
+
+
 class SuperResolver(nn.Module):
     """Encoder and decoder behind one interface: `forward` for training, `upscale` for use.
 
     Args:
         encoder: makes the features.
-        decoder: reads colors out of them.
-        mean, std: the networks see (image - mean) / std; the field's INR networks map [0, 1] to [-1, 1].
+        decoder: reads colors out of them; it also says how images are normalized for both.
     """
 
-    def __init__(self, encoder: Encoder, decoder: Decoder, mean: float = 0.5, std: float = 0.5) -> None:
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, encoder: Encoder, decoder: Decoder) -> None:
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
-        self.mean = mean
-        self.std = std
+        self.register_buffer('mean', torch.tensor(decoder.image_mean), persistent=False)
+        self.register_buffer('std', torch.tensor(decoder.image_std), persistent=False)
 
     def forward(
         self,
@@ -42,7 +66,7 @@ class SuperResolver(nn.Module):
             coord: centres of HR pixels as (y, x), where the image spans [-1, 1].
             cell: height and width of an HR pixel in the same units.
         """
-        normalized = (lr - self.mean) / self.std
+        normalized = self._normalize(lr)
         context = self.decoder.prepare(self.encoder(normalized), normalized)
         return self.decoder.query(context, coord, cell) * self.std + self.mean
 
@@ -66,18 +90,25 @@ class SuperResolver(nn.Module):
         height, width = size
         if min(size) < 1:
             raise ValueError(f'The size to upscale to must be at least 1x1, got {height}x{width}.')
-        per_chunk = queries_per_chunk or (_QUERIES_PER_CHUNK_CPU if lr.device.type == 'cpu' else _QUERIES_PER_CHUNK_GPU)
-        normalized = (lr - self.mean) / self.std
+        default = _QUERIES_PER_CHUNK_CPU if lr.device.type == 'cpu' else _QUERIES_PER_CHUNK_GPU
+        per_chunk = queries_per_chunk or default
+        normalized = self._normalize(lr)
         context = self.decoder.prepare(self.encoder(normalized), normalized)
+        chunks = PixelChunks(size, per_chunk, normalized)
 
-        batch = lr.shape[0]
-        cell = cell_of(size, batch=batch, device=lr.device, dtype=lr.dtype)
-        rows = pixel_centers(height, device=lr.device, dtype=lr.dtype)
-        columns = pixel_centers(width, device=lr.device, dtype=lr.dtype)
-        result = lr.new_empty(batch, 3, height * width)
-        for start in range(0, height * width, per_chunk):
-            pixel = torch.arange(start, min(start + per_chunk, height * width), device=lr.device)
-            coord = torch.stack([rows[pixel // width], columns[pixel % width]], dim=-1)  # (Q, 2)
-            colors = self.decoder.query(context, coord.expand(batch, -1, -1), cell)
-            result[:, :, start : start + per_chunk] = colors.transpose(1, 2)
-        return result.mul_(self.std).add_(self.mean).clamp_(0, 1).unflatten(2, size)
+        result = lr.new_empty(lr.shape[0], 3, height * width)
+        colors_of_chunks = self.decoder.query_in_chunks(context, chunks, self._cell(normalized, size))
+        for start, colors in zip(range(0, height * width, per_chunk), colors_of_chunks, strict=True):
+            result[:, :, start : start + per_chunk] = (colors * self.std + self.mean).transpose(1, 2)
+        return result.clamp_(0, 1).unflatten(2, size)
+
+    def _normalize(self, image: Float[Tensor, 'batch 3 h w']) -> Float[Tensor, 'batch 3 h w']:
+        return (image - self.mean[:, None, None]) / self.std[:, None, None]
+
+    def _cell(self, lr: Float[Tensor, 'batch 3 h w'], size: tuple[int, int]) -> Float[Tensor, 'batch 2']:
+        """The cell that the decoder is shown for a picture of `size`."""
+        cell = cell_of(size, batch=lr.shape[0], device=lr.device, dtype=lr.dtype)
+        if self.decoder.cell_scale_max is None:
+            return cell
+        scale = lr.new_tensor([size[0] / lr.shape[2], size[1] / lr.shape[3]])
+        return cell * (scale / self.decoder.cell_scale_max).clamp(min=1)

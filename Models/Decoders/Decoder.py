@@ -1,10 +1,13 @@
 """What every decoder promises."""
 
 from abc import ABC, abstractmethod
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, ClassVar
 
 from jaxtyping import Float
 from torch import Tensor, nn
+
+Color = tuple[float, float, float]
 
 
 class Decoder(nn.Module, ABC):
@@ -15,6 +18,15 @@ class Decoder(nn.Module, ABC):
 
     The first argument of a decoder's constructor is the encoder's `feature_dim`; the others are its options.
     """
+
+    image_mean: ClassVar[Color] = (0.5, 0.5, 0.5)
+    image_std: ClassVar[Color] = (0.5, 0.5, 0.5)
+    """Encoder and decoder see (image - mean) / std, and the decoder's colors are mapped back. Most published INR
+    networks map [0, 1] to [-1, 1]."""
+
+    cell_scale_max: float | None = None
+    """Largest scale whose cell the network is shown: beyond it, the cell is that of this scale (LTE's rule, used at test
+    time). None: the cell is never changed."""
 
     @abstractmethod
     def prepare(self, features: Float[Tensor, 'batch dim h w'], lr: Float[Tensor, 'batch 3 h w']) -> Any:  # noqa: ANN401
@@ -39,3 +51,22 @@ class Decoder(nn.Module, ABC):
             coord: centres of HR pixels as (y, x) in [-1, 1].
             cell: height and width of an HR pixel in the same units, (2 / H, 2 / W).
         """
+
+    def query_in_chunks(
+        self,
+        context: Any,  # noqa: ANN401
+        chunks: Iterable[Float[Tensor, 'batch _ 2']],
+        cell: Float[Tensor, 'batch 2'],
+    ) -> Iterator[Float[Tensor, 'batch _ 3']]:
+        """Colors of a whole set of coordinates, piece by piece, as if `query` had been given all of them at once.
+
+        A decoder whose answers depend on each other, such as one with attention over all queries, overrides this and
+        goes through the chunks as often as it must.
+
+        Args:
+            context: what `prepare` returned for this image.
+            chunks: the coordinates in pieces; can be gone through repeatedly, and gives the same each time.
+            cell: as in `query`.
+        """
+        for coord in chunks:
+            yield self.query(context, coord, cell)
