@@ -25,8 +25,8 @@ class Decoder(nn.Module, ABC):
     networks map [0, 1] to [-1, 1]."""
 
     cell_scale_max: float | None = None
-    """Largest scale whose cell the network is shown: beyond it, the cell is that of this scale (LTE's rule, used at test
-    time). None: the cell is never changed."""
+    """Largest scale whose cell the network is shown: beyond it, the cell is that of this scale (LTE's rule, used at
+    test time). None: the cell is never changed."""
 
     @abstractmethod
     def prepare(self, features: Float[Tensor, 'batch dim h w'], lr: Float[Tensor, 'batch 3 h w']) -> Any:  # noqa: ANN401
