@@ -4,7 +4,7 @@ import dataclasses
 import logging
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +30,7 @@ class TestPair:
     hr: Float[Tensor, '1 3 height width']
 
 
-class BenchmarkImages(Sequence[TestPair]):
+class BenchmarkImages:
     """The pictures of a benchmark at one scale. Nothing but the names and sizes is read before a picture is asked for.
 
     Args:
@@ -60,7 +60,10 @@ class BenchmarkImages(Sequence[TestPair]):
     def __len__(self) -> int:
         return len(self._hr_files)
 
-    def __getitem__(self, index: int) -> TestPair:  # type: ignore[override]  # slices are not needed
+    def __iter__(self) -> Iterator[TestPair]:
+        return (self[index] for index in range(len(self)))
+
+    def __getitem__(self, index: int) -> TestPair:
         file = self._hr_files[index]
         hr = read_image(file).pixels
         if self._lr_files is not None:

@@ -14,7 +14,7 @@ _LOGGER = logging.getLogger(__name__)
 _SHOWN = 20
 
 
-class ImageFolder(Sequence[Pixels]):
+class ImageFolder:
     """HR pictures as 8-bit RGB arrays of (height, width, 3).
 
     Every file is decoded and measured when the folder is built, so that a damaged one is found now and not at night.
@@ -78,7 +78,7 @@ class ImageFolder(Sequence[Pixels]):
     def __len__(self) -> int:
         return len(self.files)
 
-    def __getitem__(self, index: int) -> Pixels:  # type: ignore[override]  # slices are not needed
+    def __getitem__(self, index: int) -> Pixels:
         if self._pictures is not None:
             return self._pictures[index]
         return read_image(self.files[index], max_pixels=self._max_image_pixels).pixels

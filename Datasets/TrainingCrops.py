@@ -5,7 +5,7 @@ patch by Pillow's bicubic, as many random HR pixels as the LR patch has.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -34,9 +34,9 @@ class TrainingBatch(NamedTuple):
     hr: Float[Tensor, 'batch queries 3']
     """Colors of the asked HR pixels."""
 
-    def to(self, device: torch.device) -> Self:
+    def to(self, device: torch.device) -> 'TrainingBatch':
         """The same batch on another device."""
-        return type(self)(*(tensor.to(device, non_blocking=True) for tensor in self))
+        return TrainingBatch(*(tensor.to(device, non_blocking=True) for tensor in self))
 
 
 class TrainingCrops(Dataset[TrainingBatch]):

@@ -1,13 +1,13 @@
 """From samples to batches, in a fixed order, starting anywhere."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import torch
 from torch.utils.data import DataLoader, Sampler
 
 from Datasets.TrainingCrops import TrainingBatch, TrainingCrops
 from Utilities.seeding import generator_for
-from Utilities.StopRequest import ignore_stop_signals
+from Utilities.StopRequest import outlive_stop_signals
 
 
 class EpochBatches(Sampler[list[tuple[int, int]]]):
@@ -50,11 +50,11 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
                 yield [(epoch, index) for index in order[batch * self._batch_size : (batch + 1) * self._batch_size]]
 
 
-def training_loader(
+def load_batches(
     crops: TrainingCrops, batches: EpochBatches, *, workers: int, pin_memory: bool
-) -> DataLoader[TrainingBatch]:
-    """Batches of a whole run, prepared by `workers` processes (0: by this one)."""
-    return DataLoader(
+) -> Generator[TrainingBatch, None, None]:
+    """Batches of a whole run, prepared by `workers` processes (0: by this one). Closing it ends the processes."""
+    loader: DataLoader[TrainingBatch] = DataLoader(
         crops,
         batch_sampler=batches,
         num_workers=workers,
@@ -63,8 +63,15 @@ def training_loader(
         # Its own generator: the default draws from the global one, which would change dropout.
         generator=torch.Generator(),
     )
+    iterator = iter(loader)
+    try:
+        yield from iterator
+    finally:
+        # The traceback of an error would keep the iterator, and with it the processes, alive until Python ends.
+        if workers:
+            iterator._shutdown_workers()  # type: ignore[attr-defined]
 
 
 def _start_worker(worker: int) -> None:
-    ignore_stop_signals()
+    outlive_stop_signals()
     torch.set_num_threads(1)

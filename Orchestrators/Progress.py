@@ -1,7 +1,7 @@
 """How far a training run is."""
 
 import dataclasses
-from typing import Any, Self
+from typing import Any
 
 from Utilities.averages import RunningMean
 
@@ -40,7 +40,7 @@ class Progress:
         return plain | {'averages': {name: mean.state_dict() for name, mean in self.averages.items()}}
 
     @classmethod
-    def from_state_dict(cls, state: dict[str, Any]) -> Self:
+    def from_state_dict(cls, state: dict[str, Any]) -> 'Progress':
         """The inverse of `state_dict`."""
         progress = cls(**(state | {'averages': {}}))
         for name, mean_state in state['averages'].items():

@@ -1,5 +1,6 @@
 """One training run: set up, resume, epochs, validation, checkpoints."""
 
+import contextlib
 import logging
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import torch
 from Configuration.TrainingConfiguration import TrainingConfiguration
 from Datasets.benchmarks import training_files
 from Datasets.ImageFolder import ImageFolder
-from Datasets.loaders import EpochBatches, training_loader
+from Datasets.loaders import EpochBatches, load_batches
 from Datasets.TrainingCrops import TrainingBatch, TrainingCrops
 from Models.BenchmarkType import BenchmarkType
 from Models.SavedModelType import SavedModelType
@@ -134,8 +135,9 @@ class _Training:
             start_batch=self.progress.batch,
         )
         workers = recipe.workers if recipe.workers is not None else _GPU_WORKERS * (device.type == 'cuda')
-        loader = training_loader(crops, batches, workers=workers, pin_memory=device.type == 'cuda')
-        with ProgressBar(recipe.epochs * len(crops), self.progress.samples_seen) as bar:
+        loader = load_batches(crops, batches, workers=workers, pin_memory=device.type == 'cuda')
+        bar = ProgressBar(recipe.epochs * len(crops), self.progress.samples_seen)
+        with contextlib.closing(loader), bar:
             for batch in loader:
                 self._learn(batch.to(device), bar)
                 self._exit_if_asked(save=True)

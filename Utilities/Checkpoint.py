@@ -9,7 +9,7 @@ import shutil
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -85,7 +85,7 @@ class Checkpoint:
             temporary.unlink(missing_ok=True)
 
     @classmethod
-    def load(cls, path: Path) -> Self:
+    def load(cls, path: Path) -> 'Checkpoint':
         """Read and verify a checkpoint.
 
         Raises:
@@ -96,13 +96,9 @@ class Checkpoint:
         try:
             content = torch.load(path, map_location='cpu', weights_only=True)
         except _READING_ERRORS as error:
-            # torch advises to load with weights_only=False, which would run code from the file; its advice is left out.
-            reason = (
-                type(error).__name__ if isinstance(error, pickle.UnpicklingError) else str(error).partition('\n')[0]
-            )
-            raise CheckpointError(
-                f'{path} is not a readable checkpoint ({reason[:200] or type(error).__name__}).'
-            ) from error
+            # torch's own text advises to load without weights_only, which would run code from the file.
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else 'damaged, or of another kind'
+            raise CheckpointError(f'{path} is not a readable checkpoint: {reason}.') from error
         if not isinstance(content, dict) or 'format' not in content or 'sha256' not in content:
             raise CheckpointError(f'{path} is not a readable checkpoint: it was not written by this framework.')
         if content.pop('format') not in cls.READABLE:
@@ -114,7 +110,7 @@ class Checkpoint:
         return cls(**content)
 
     @classmethod
-    def load_newest(cls, path: Path) -> Self | None:
+    def load_newest(cls, path: Path) -> 'Checkpoint | None':
         """Read `path`, or the one before it if `path` is damaged; None if there is neither.
 
         A damaged file is set aside as `<name>.damaged`, not deleted.
@@ -185,11 +181,14 @@ def _keep_as(path: Path, previous: Path) -> None:
     temporary = path.with_name(f'.tmp-{os.getpid()}-{previous.name}')
     temporary.unlink(missing_ok=True)
     try:
-        os.link(path, temporary)
-    except OSError:
-        # File systems without hard links (FAT, some network shares).
-        shutil.copy2(path, temporary)
-    os.replace(temporary, previous)
+        try:
+            os.link(path, temporary)
+        except OSError:
+            # File systems without hard links (FAT, some network shares).
+            shutil.copy2(path, temporary)
+        os.replace(temporary, previous)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

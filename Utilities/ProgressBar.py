@@ -3,7 +3,6 @@
 import math
 import time
 from types import TracebackType
-from typing import Self
 
 from torch import Tensor
 from tqdm import tqdm
@@ -31,7 +30,7 @@ class ProgressBar:
         )
         self._last_readout = 0.0
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> 'ProgressBar':
         return self
 
     def __exit__(

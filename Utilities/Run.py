@@ -8,7 +8,7 @@ import os
 import platform
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import filelock
 import torch
@@ -33,7 +33,7 @@ class Run:
 
     @classmethod
     @contextlib.contextmanager
-    def start(cls, folder: Path, device: torch.device, *, tensorboard: bool) -> Iterator[Self]:
+    def start(cls, folder: Path, device: torch.device, *, tensorboard: bool) -> Iterator['Run']:
         """Take hold of a folder for as long as the context lasts, and log into it.
 
         Raises:

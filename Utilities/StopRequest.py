@@ -3,9 +3,9 @@
 import signal
 import threading
 from types import FrameType, TracebackType
-from typing import Self
 
 _STOPPING = tuple(getattr(signal, name) for name in ('SIGINT', 'SIGTERM', 'SIGUSR1') if hasattr(signal, name))
+_SECONDS_AFTER_SIGTERM = 5
 
 
 class StopRequest:
@@ -18,7 +18,7 @@ class StopRequest:
         self._signal: signal.Signals | None = None
         self._previous: dict[signal.Signals, object] = {}
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> 'StopRequest':
         if threading.current_thread() is threading.main_thread():
             for number in _STOPPING:
                 self._previous[number] = signal.signal(number, self._ask)
@@ -46,7 +46,13 @@ class StopRequest:
         return 128 + (self._signal or 0)
 
 
-def ignore_stop_signals() -> None:
-    """For worker processes: a Ctrl-C reaches the whole group, but the parent alone decides."""
+def outlive_stop_signals() -> None:
+    """For worker processes: a signal to the whole group reaches them too, but the parent alone decides when to end.
+
+    A worker that dies of it would take the step under way with it. SIGTERM is obeyed some seconds later, so that a
+    parent that ends without a word is not waited for.
+    """
     for number in _STOPPING:
         signal.signal(number, signal.SIG_IGN)
+    if hasattr(signal, 'alarm'):
+        signal.signal(signal.SIGTERM, lambda *_: signal.alarm(_SECONDS_AFTER_SIGTERM))

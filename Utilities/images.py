@@ -14,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from jaxtyping import Float
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 EXTENSIONS = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
 # No other decoder of Pillow's is ever given a file, whatever it is called (some run programs or read other files).
-_FORMATS = ('PNG', 'JPEG', 'MPO', 'BMP', 'TIFF', 'WEBP')
+_FORMATS = ('PNG', 'JPEG', 'BMP', 'TIFF', 'WEBP')
 _DECODING_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
 _MAX_PIXELS = 100_000_000
 _EXIF_ORIENTATION = 0x0112
@@ -106,6 +106,9 @@ def _opened(path: Path, max_pixels: int) -> Iterator[Image.Image]:
         ) from error
     except FileNotFoundError as error:
         raise ImageError(f'{path} does not exist.') from error
+    except UnidentifiedImageError as error:
+        kinds = 'PNG, JPEG, BMP, TIFF or WebP'
+        raise ImageError(f'{path} is not a readable picture: it is no {kinds} file, whatever its name.') from error
     except _DECODING_ERRORS as error:
         raise ImageError(f'{path} is not a readable picture: {error or type(error).__name__}.') from error
 

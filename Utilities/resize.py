@@ -69,7 +69,8 @@ def _resize_pillow(picture: Picture, size: tuple[int, int]) -> Picture:
         )
         for channel in range(planes.shape[-1])
     ]
-    return np.stack([np.asarray(plane) for plane in resized], axis=-1).reshape(*size, *picture.shape[2:])
+    stacked = np.stack([np.asarray(plane) for plane in resized], axis=-1)
+    return stacked.reshape(*size, *picture.shape[2:]).astype(picture.dtype)
 
 
 def _resize_matlab(

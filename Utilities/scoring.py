@@ -8,10 +8,11 @@ from torch import Tensor
 from Utilities.color import luma
 
 ScoreColor = Literal['RGB', 'Y']
-Image = Float[Tensor, 'batch channels height width']
 
 
-def shave(image: Image, border_px: int) -> Image:
+def shave(
+    image: Float[Tensor, 'batch channels height width'], border_px: int
+) -> Float[Tensor, 'batch channels inner_height inner_width']:
     """Cut `border_px` pixels off each side.
 
     Raises:
@@ -23,6 +24,8 @@ def shave(image: Image, border_px: int) -> Image:
     return image[..., border_px : height - border_px, border_px : width - border_px]
 
 
-def in_color(image: Float[Tensor, 'batch 3 height width'], color: ScoreColor) -> Image:
+def in_color(
+    image: Float[Tensor, 'batch 3 height width'], color: ScoreColor
+) -> Float[Tensor, 'batch channels height width']:
     """RGB as it is, or its luma (BT.601)."""
     return luma(image) if color == 'Y' else image

@@ -1,0 +1,64 @@
+import itertools
+
+import pytest
+import torch
+
+from Models import DecoderType, EncoderType
+from Models.build import build_super_resolver
+from Models.Decoders.LIIF import LIIF
+from tests.naive import naive_liif
+
+
+@pytest.mark.parametrize(('ensemble', 'unfold', 'cell_decode'), list(itertools.product([True, False], repeat=3)))
+def test_every_switch_equals_the_plain_algorithm(
+    ensemble: bool, unfold: bool, cell_decode: bool, random: torch.Generator
+) -> None:
+    """In double precision, at random coordinates, where the plain form shares nothing with ours but the MLP."""
+    decoder = LIIF(5, (16, 16), ensemble, unfold, cell_decode).double()
+    features = torch.randn(2, 5, 6, 7, generator=random, dtype=torch.float64)
+    coord = torch.rand(2, 300, 2, generator=random, dtype=torch.float64) * 2 - 1
+    cell = torch.rand(2, 2, generator=random, dtype=torch.float64)
+    with torch.inference_mode():
+        ours = decoder.query(decoder.prepare(features, features[:, :3]), coord, cell)
+        plain = naive_liif(
+            decoder.imnet, features, coord, cell, ensemble=ensemble, unfold=unfold, cell_decode=cell_decode
+        )
+    torch.testing.assert_close(ours, plain, atol=1e-12, rtol=0)
+
+
+def test_gradients_equal_those_of_the_plain_algorithm(random: torch.Generator) -> None:
+    decoder = LIIF(4, (8, 8)).double()
+    features = torch.randn(1, 4, 5, 5, generator=random, dtype=torch.float64, requires_grad=True)
+    coord = torch.rand(1, 100, 2, generator=random, dtype=torch.float64) * 2 - 1
+    cell = torch.full((1, 2), 0.1, dtype=torch.float64)
+    wanted = [features, *decoder.parameters()]
+    ours = decoder.query(decoder.prepare(features, features[:, :3]), coord, cell).square().sum()
+    plain = naive_liif(decoder.imnet, features, coord, cell, ensemble=True, unfold=True, cell_decode=True)
+    for found, expected in zip(
+        torch.autograd.grad(ours, wanted), torch.autograd.grad(plain.square().sum(), wanted), strict=True
+    ):
+        assert expected.abs().max() > 0
+        torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize('size', [(24, 28), (17, 33), (5, 7), (3, 40)])
+def test_chunked_query_equals_whole(size: tuple[int, int], random: torch.Generator) -> None:
+    """Integer, fractional and anisotropic scales, and sizes smaller than the input."""
+    model = build_super_resolver(EncoderType.EDSR, DecoderType.LIIF, {'n_resblocks': 1, 'n_feats': 8}, {'hidden': [16]})
+    lr = torch.rand(2, 3, 6, 7, generator=random)
+    whole = model.upscale(lr, size, queries_per_chunk=10**6)
+    assert whole.shape == (2, 3, *size)
+    for chunk in (1, size[1], 100):
+        torch.testing.assert_close(model.upscale(lr, size, queries_per_chunk=chunk), whole, atol=1e-6, rtol=0)
+
+
+def test_parameter_count_is_the_published_one() -> None:
+    """580 inputs (9 x 64 features, offset, cell), four layers of 256, three colors: 0.347 M."""
+    by_hand = (580 + 1) * 256 + 3 * (256 + 1) * 256 + (256 + 1) * 3
+    assert sum(parameter.numel() for parameter in LIIF(64).parameters()) == by_hand
+    assert by_hand == pytest.approx(347_000, rel=1e-3)
+
+
+def test_a_network_without_hidden_layers_is_refused() -> None:
+    with pytest.raises(ValueError, match='hidden must name at least one layer'):
+        LIIF(8, ())

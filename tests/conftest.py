@@ -1,0 +1,49 @@
+"""What many tests need: pictures made on the spot, a tiny recipe, seeded random numbers."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+torch.set_num_threads(1)  # The tests run in two processes, and tiny tensors gain nothing from threads.
+
+PictureMaker = Callable[..., list[Path]]
+
+
+@pytest.fixture
+def random() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """Tests run in a folder of their own, so that none writes into the project."""
+    if 'data' not in request.keywords:
+        monkeypatch.delenv('ASSR_DATASETS', raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def smooth_picture(height: int, width: int, seed: int) -> np.ndarray:
+    """Random waves in three colors: smooth enough to be learned, unlike noise."""
+    random = np.random.default_rng(seed)
+    y, x = np.mgrid[0:height, 0:width] / 16
+    waves = [np.sin(random.uniform(-3, 3) * x + random.uniform(-3, 3) * y + random.uniform(0, 6)) for _ in range(3 * 4)]
+    colors = np.stack([np.mean(waves[4 * channel : 4 * channel + 4], axis=0) for channel in range(3)], axis=-1)
+    return np.clip(127.5 + 127.5 * colors, 0, 255).round().astype(np.uint8)
+
+
+@pytest.fixture
+def make_pictures(tmp_path: Path) -> PictureMaker:
+    """Write smooth random pictures into a folder."""
+
+    def make(folder: str = 'pictures', *, count: int = 3, height: int = 40, width: int = 48) -> list[Path]:
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        files = [tmp_path / folder / f'picture_{number}.png' for number in range(count)]
+        for number, file in enumerate(files):
+            Image.fromarray(smooth_picture(height, width, number)).save(file)
+        return files
+
+    return make
