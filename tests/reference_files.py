@@ -1,0 +1,138 @@
+"""Reading the fixtures of published networks: `tests/references/*.npz`.
+
+Each holds an official implementation's weights, inputs and outputs, and in `meta` where they come from, how the network
+was built, and the tolerance that its own rounding noise suggests.
+"""
+
+import gzip
+import json
+import re
+import zlib
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+REFERENCES = Path(__file__).parent / 'references'
+
+Shapes = Iterable[tuple[str, tuple[int, ...]]]
+
+_KEPT = (
+    'sub_mean',
+    'add_mean',
+    'relative_position_index',
+    'attn_mask',
+    'escape_NaN',
+    'residual_scaling',
+    'num_batches_tracked',
+)
+
+
+class Call(NamedTuple):
+    """One call of the official network."""
+
+    runner: str
+    arguments: Mapping[str, Any]
+    inputs: Mapping[str, Tensor]
+    outputs: Mapping[str, Tensor]
+    atol: Mapping[str, float | None]
+    """By output; None where the output is discontinuous and not to be compared."""
+
+
+class Reference:
+    """One fixture."""
+
+    def __init__(self, name: str, folder: Path = REFERENCES) -> None:
+        with np.load(folder / f'{name}.npz', allow_pickle=False) as file:
+            self._arrays = {key: file[key] for key in file.files}
+        self.meta: dict[str, Any] = json.loads(str(self._arrays.pop('meta')))
+
+    def __getitem__(self, key: str) -> Tensor:
+        """An array by its key, such as `input/inp`."""
+        return torch.from_numpy(self._arrays[key])
+
+    def array(self, key: str) -> np.ndarray:
+        return self._arrays[key]
+
+    def tolerance(self, key: str) -> float:
+        return self.meta['suggested_atol'][key]
+
+    @property
+    def constructor_arguments(self) -> dict[str, Any]:
+        """What the official network was built with, below its name."""
+        constructor = self.meta['constructor']
+        return constructor['spec']['args'] if 'spec' in constructor else constructor['args']
+
+    @property
+    def calls(self) -> list[Call]:
+        tolerances = self.meta['suggested_atol']
+        return [
+            Call(
+                runner=call['runner'],
+                arguments=call['args'],
+                inputs=self._under(call['in']),
+                outputs=self._under(call['out']),
+                atol={name: tolerances.get(f'{call["out"]}/{name}') for name in self._under(call['out'])},
+            )
+            for call in self.meta['calls']
+        ]
+
+    @property
+    def state(self) -> dict[str, Tensor]:
+        """The official state_dict; of a full-size fixture see `regenerated_state`."""
+        return self._under('state')
+
+    def _under(self, prefix: str) -> dict[str, Tensor]:
+        return {key.removeprefix(f'{prefix}/'): self[key] for key in self._arrays if key.startswith(f'{prefix}/')}
+
+
+def official_keys(configuration: str) -> list[tuple[str, tuple[int, ...]]]:
+    """Keys and shapes of an official state_dict, such as that of `rcan-encoder`."""
+    return [(key, tuple(shape)) for key, shape, _ in _official_key_lists()[configuration]['keys']]
+
+
+@cache
+def _official_key_lists() -> dict[str, Any]:
+    return json.loads(gzip.decompress((REFERENCES / 'official_state_dict_keys.json.gz').read_bytes()))
+
+
+def regenerated_state(meta: Mapping[str, Any], keys: Shapes) -> dict[str, Tensor]:
+    """Weights of a full-size fixture by the recipe in its `meta.weights`, for the given official keys and shapes.
+
+    Keys whose values the recipe leaves to the constructor are left out; they are constants.
+    """
+    weights = meta['weights']
+    state = {}
+    for key, shape in keys:
+        if any(part in key for part in _KEPT):
+            continue
+        random = np.random.RandomState(zlib.crc32(f'{weights["seed"]}:{key}'.encode()))
+        normal = random.standard_normal(int(np.prod(shape))).reshape(shape)
+        value = _recipe(key, normal, weights['gain'])
+        for pattern, factor, *offset in weights['overrides']:
+            if re.search(pattern, key):
+                value = value * factor + sum(offset)
+        state[key] = torch.from_numpy(value.astype(np.float32))
+    return state
+
+
+def _recipe(key: str, normal: np.ndarray, gain: float) -> np.ndarray:  # noqa: PLR0911
+    if key.endswith('running_mean'):
+        return 0.1 * normal
+    if key.endswith('running_var'):
+        return np.exp(0.3 * normal)
+    if key.endswith('relative_position_bias_table'):
+        return 0.5 * normal
+    if key.endswith('._weight'):
+        return np.eye(*normal.shape) + 0.15 * normal
+    if not key.endswith('.weight'):
+        return 0.05 * normal
+    if key.endswith(('kln.weight', 'vln.weight')):
+        return 1 + 0.1 * normal
+    if normal.ndim >= 2:
+        return gain * normal / np.sqrt(np.prod(normal.shape[1:]))
+    return 0.25 + 0.05 * normal if normal.shape == (1,) else 1 + 0.1 * normal
