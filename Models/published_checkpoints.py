@@ -86,7 +86,7 @@ def from_swinir(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _renamed(state: Mapping[str, Tensor], rules: Sequence[tuple[str, str]]) -> dict[str, Tensor]:
-    """Each key by the first rule whose pattern it begins with; a key that none knows stays, and strict loading names it.
+    """Each key by the first rule whose pattern it begins with; one that none knows stays, for strict loading to name.
 
     `{name}` in a rule's result stands for how many entries the list `name` has.
     """

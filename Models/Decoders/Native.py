@@ -18,7 +18,7 @@ from Models.Decoders.local_ensemble import gather_pixels
 from Models.Encoders.Encoder import Encoder
 from Utilities.coordinates import nearest_pixel
 
-# In pixels; float32 coordinates of a picture of 50 000 pixels a side are this exact.
+# In pixels; float32 coordinates are this exact up to 100 000 pixels a side.
 _OFF_CENTER = 0.02
 
 

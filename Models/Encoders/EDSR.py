@@ -32,9 +32,7 @@ class EDSR(Encoder):
     def __init__(self, n_resblocks: int = 16, n_feats: int = 64, res_scale: float = 1.0) -> None:
         super().__init__()
         if n_resblocks < 0 or n_feats < 1:
-            raise ValueError(
-                f'n_resblocks must be at least 0 and n_feats at least 1, got {n_resblocks} and {n_feats}.'
-            )
+            raise ValueError(f'n_resblocks must be at least 0 and n_feats at least 1, got {n_resblocks} and {n_feats}.')
         self.feature_dim = n_feats
         self.head = nn.Sequential(conv3x3(3, n_feats))
         blocks = [ResidualBlock(n_feats, res_scale) for _ in range(n_resblocks)]

@@ -23,9 +23,7 @@ class Encoder(nn.Module, ABC):
         """Features of a normalized image of any size, one vector per LR pixel."""
         return self.extract_padded(lr)[..., : lr.shape[2], : lr.shape[3]]
 
-    def extract_padded(
-        self, lr: Float[Tensor, 'batch 3 h w']
-    ) -> Float[Tensor, 'batch feature_dim padded_h padded_w']:
+    def extract_padded(self, lr: Float[Tensor, 'batch 3 h w']) -> Float[Tensor, 'batch feature_dim padded_h padded_w']:
         """Features of an image of any size, mirrored at the bottom and the right up to the next `size_multiple`."""
         return self.extract(mirror_to_multiple(lr, self.size_multiple))
 

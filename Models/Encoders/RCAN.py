@@ -86,9 +86,7 @@ class RCAN(Encoder):
     ) -> None:
         super().__init__()
         if n_resgroups < 0 or n_resblocks < 0:
-            raise ValueError(
-                f'n_resgroups and n_resblocks must be at least 0, got {n_resgroups} and {n_resblocks}.'
-            )
+            raise ValueError(f'n_resgroups and n_resblocks must be at least 0, got {n_resgroups} and {n_resblocks}.')
         if not 1 <= reduction <= n_feats:
             raise ValueError(f'reduction must be from 1 to n_feats, got {reduction} and n_feats {n_feats}.')
         self.feature_dim = n_feats

@@ -1,6 +1,6 @@
 """SwinIR: an encoder of transformer blocks whose attention stays within windows, shifted from block to block.
 
-Paper: Liang, Cao, Sun, Zhang, Van Gool, Timofte, ICCVW 2021, https://arxiv.org/abs/2108.10257; its blocks are those of
+Paper: Liang et al., ICCVW 2021, https://arxiv.org/abs/2108.10257; its blocks are those of
 the Swin Transformer, Liu et al., ICCV 2021, https://arxiv.org/abs/2103.14030.
 Written from the papers. Checked against outputs of jaewon-lee-b/lte@a8815d6 (tests/references/enc_swinir.npz,
 swinir_lte.npz) and JingyunLiang/SwinIR@6545850 (swinir_classical_x2.npz).
@@ -16,7 +16,6 @@ from collections.abc import Sequence
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn import functional
 
 from Models.Encoders.Encoder import Encoder
 from Models.Layers.convolutions import conv3x3, sub_pixel_upsampler
@@ -47,7 +46,7 @@ class SwinIR(Encoder):
             is out of range.
     """
 
-    def __init__(  # noqa: PLR0913
+    def __init__(  # noqa: PLR0913, PLR0917
         self,
         window_size: int = 8,
         embed_dim: int = 180,
@@ -67,7 +66,7 @@ class SwinIR(Encoder):
         self.reduces = conv_before_upsample
         self.conv_first = conv3x3(3, embed_dim)
         self.patch_embed = nn.Sequential(OrderedDict(norm=nn.LayerNorm(embed_dim)))
-        drops = iter(torch.linspace(0, drop_path, sum(depths)).tolist())
+        drops = iter([drop_path * index / max(sum(depths) - 1, 1) for index in range(sum(depths))])
         self.layers = nn.ModuleList()
         for depth, heads in zip(depths, num_heads, strict=True):
             blocks = [
