@@ -1,7 +1,7 @@
 """SwinIR: an encoder of transformer blocks whose attention stays within windows, shifted from block to block.
 
-Paper: Liang et al., ICCVW 2021, https://arxiv.org/abs/2108.10257; its blocks are those of
-the Swin Transformer, Liu et al., ICCV 2021, https://arxiv.org/abs/2103.14030.
+Paper: Liang et al., ICCVW 2021, https://arxiv.org/abs/2108.10257; its blocks are those of the Swin Transformer, Liu et
+al., ICCV 2021, https://arxiv.org/abs/2103.14030.
 Written from the papers. Checked against outputs of jaewon-lee-b/lte@a8815d6 (tests/references/enc_swinir.npz,
 swinir_lte.npz) and JingyunLiang/SwinIR@6545850 (swinir_classical_x2.npz).
 Differs from them: features of images that are no multiple of the window are cropped back to the image's size, where
