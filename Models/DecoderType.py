@@ -9,3 +9,6 @@ class DecoderType(Enum):
 
     LIIF = 'LIIF'
     """Local implicit image function."""
+
+    Native = 'Native'
+    """The encoder's own upsampler at one whole scale, 4 by default."""

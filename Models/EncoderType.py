@@ -9,3 +9,12 @@ class EncoderType(Enum):
 
     EDSR = 'EDSR'
     """Enhanced deep residual network; baseline (16 blocks of 64) by default, large by `encoder_options`."""
+
+    RDN = 'RDN'
+    """Residual dense network; the paper's network B by default."""
+
+    RCAN = 'RCAN'
+    """Residual channel attention network."""
+
+    SwinIR = 'SwinIR'
+    """Transformer with attention in shifted windows; the paper's classical network by default."""

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -67,7 +68,7 @@ class SuperResolver(nn.Module):
             cell: height and width of an HR pixel in the same units.
         """
         normalized = self._normalize(lr)
-        context = self.decoder.prepare(self.encoder(normalized), normalized)
+        context = self._prepare(normalized)
         return self.decoder.query(context, coord, cell) * self.std + self.mean
 
     @torch.inference_mode()
@@ -93,7 +94,7 @@ class SuperResolver(nn.Module):
         default = _QUERIES_PER_CHUNK_CPU if lr.device.type == 'cpu' else _QUERIES_PER_CHUNK_GPU
         per_chunk = queries_per_chunk or default
         normalized = self._normalize(lr)
-        context = self.decoder.prepare(self.encoder(normalized), normalized)
+        context = self._prepare(normalized)
         chunks = PixelChunks(size, per_chunk, normalized)
 
         result = lr.new_empty(lr.shape[0], 3, height * width)
@@ -101,6 +102,10 @@ class SuperResolver(nn.Module):
         for start, colors in zip(range(0, height * width, per_chunk), colors_of_chunks, strict=True):
             result[:, :, start : start + per_chunk] = (colors * self.std + self.mean).transpose(1, 2)
         return result.clamp_(0, 1).unflatten(2, size)
+
+    def _prepare(self, normalized: Float[Tensor, 'batch 3 h w']) -> Any:  # noqa: ANN401
+        encode = self.encoder.extract_padded if self.decoder.wants_padding else self.encoder
+        return self.decoder.prepare(encode(normalized), normalized)
 
     def _normalize(self, image: Float[Tensor, 'batch 3 h w']) -> Float[Tensor, 'batch 3 h w']:
         return (image - self.mean[:, None, None]) / self.std[:, None, None]

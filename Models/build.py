@@ -1,5 +1,6 @@
 """From enum members and options to networks."""
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,15 +30,16 @@ def build_super_resolver(
     encoder_options = dict(encoder_options or {})
     decoder_options = dict(decoder_options or {})
     check_options(encoder_class, encoder_options, 'encoder_options')
-    check_options(decoder_class, decoder_options, 'decoder_options', given=('feature_dim',))
-    built_encoder = _build(encoder_class, encoder_options, 'encoder_options')
-    options = {'feature_dim': built_encoder.feature_dim, **decoder_options}
-    return SuperResolver(built_encoder, _build(decoder_class, options, 'decoder_options'))
+    check_options(decoder_class, decoder_options, 'decoder_options', given=('feature_dim', 'encoder'))
+    built_encoder = _build(encoder_class, {}, encoder_options, 'encoder_options')
+    offered = {'feature_dim': built_encoder.feature_dim, 'encoder': built_encoder}
+    given = {name: offered[name] for name in inspect.signature(decoder_class).parameters if name in offered}
+    return SuperResolver(built_encoder, _build(decoder_class, given, decoder_options, 'decoder_options'))
 
 
-def _build(found: type, options: Mapping[str, Any], setting: str) -> Any:  # noqa: ANN401
+def _build(found: type, given: Mapping[str, Any], options: Mapping[str, Any], setting: str) -> Any:  # noqa: ANN401
     try:
-        return found(**options)
+        return found(**given, **options)
     except (TypeError, RuntimeError) as error:
         # What torch says of a text where a number belongs names neither the option nor the setting.
         raise ValueError(f'{setting}: {found.__name__} can not be built with {dict(options)}: {error}') from error

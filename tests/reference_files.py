@@ -4,19 +4,43 @@ Each holds an official implementation's weights, inputs and outputs, and in `met
 was built, and the tolerance that its own rounding noise suggests.
 """
 
+import gzip
 import json
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 REFERENCES = Path(__file__).parent / 'references'
-_KEPT = ('sub_mean', 'add_mean', 'relative_position_index', 'attn_mask', 'escape_NaN', 'residual_scaling')
+
+Shapes = Iterable[tuple[str, tuple[int, ...]]]
+
+_KEPT = (
+    'sub_mean',
+    'add_mean',
+    'relative_position_index',
+    'attn_mask',
+    'escape_NaN',
+    'residual_scaling',
+    'num_batches_tracked',
+)
+
+
+class Call(NamedTuple):
+    """One call of the official network."""
+
+    runner: str
+    arguments: Mapping[str, Any]
+    inputs: Mapping[str, Tensor]
+    outputs: Mapping[str, Tensor]
+    atol: Mapping[str, float | None]
+    """By output; None where the output is discontinuous and not to be compared."""
 
 
 class Reference:
@@ -38,13 +62,49 @@ class Reference:
         return self.meta['suggested_atol'][key]
 
     @property
+    def constructor_arguments(self) -> dict[str, Any]:
+        """What the official network was built with, below its name."""
+        constructor = self.meta['constructor']
+        return constructor['spec']['args'] if 'spec' in constructor else constructor['args']
+
+    @property
+    def calls(self) -> list[Call]:
+        tolerances = self.meta['suggested_atol']
+        return [
+            Call(
+                runner=call['runner'],
+                arguments=call['args'],
+                inputs=self._under(call['in']),
+                outputs=self._under(call['out']),
+                atol={name: tolerances.get(f'{call["out"]}/{name}') for name in self._under(call['out'])},
+            )
+            for call in self.meta['calls']
+        ]
+
+    @property
     def state(self) -> dict[str, Tensor]:
-        """The official state_dict."""
-        return {key.removeprefix('state/'): self[key] for key in self._arrays if key.startswith('state/')}
+        """The official state_dict; of a full-size fixture see `regenerated_state`."""
+        return self._under('state')
+
+    def _under(self, prefix: str) -> dict[str, Tensor]:
+        return {key.removeprefix(f'{prefix}/'): self[key] for key in self._arrays if key.startswith(f'{prefix}/')}
 
 
-def regenerated_state(meta: dict[str, Any], keys: Iterable[tuple[str, tuple[int, ...]]]) -> dict[str, Tensor]:
-    """Weights of a full-size fixture by the recipe in its `meta.weights`, for the given official keys and shapes."""
+def official_keys(configuration: str) -> list[tuple[str, tuple[int, ...]]]:
+    """Keys and shapes of an official state_dict, such as that of `rcan-encoder`."""
+    return [(key, tuple(shape)) for key, shape, _ in _official_key_lists()[configuration]['keys']]
+
+
+@cache
+def _official_key_lists() -> dict[str, Any]:
+    return json.loads(gzip.decompress((REFERENCES / 'official_state_dict_keys.json.gz').read_bytes()))
+
+
+def regenerated_state(meta: Mapping[str, Any], keys: Shapes) -> dict[str, Tensor]:
+    """Weights of a full-size fixture by the recipe in its `meta.weights`, for the given official keys and shapes.
+
+    Keys whose values the recipe leaves to the constructor are left out; they are constants.
+    """
     weights = meta['weights']
     state = {}
     for key, shape in keys:
@@ -52,7 +112,7 @@ def regenerated_state(meta: dict[str, Any], keys: Iterable[tuple[str, tuple[int,
             continue
         random = np.random.RandomState(zlib.crc32(f'{weights["seed"]}:{key}'.encode()))
         normal = random.standard_normal(int(np.prod(shape))).reshape(shape)
-        value = _scaled(key, normal, weights['gain'])
+        value = _recipe(key, normal, weights['gain'])
         for pattern, factor, *offset in weights['overrides']:
             if re.search(pattern, key):
                 value = value * factor + sum(offset)
@@ -60,7 +120,19 @@ def regenerated_state(meta: dict[str, Any], keys: Iterable[tuple[str, tuple[int,
     return state
 
 
-def _scaled(key: str, normal: np.ndarray, gain: float) -> np.ndarray:
+def _recipe(key: str, normal: np.ndarray, gain: float) -> np.ndarray:  # noqa: PLR0911
+    if key.endswith('running_mean'):
+        return 0.1 * normal
+    if key.endswith('running_var'):
+        return np.exp(0.3 * normal)
+    if key.endswith('relative_position_bias_table'):
+        return 0.5 * normal
+    if key.endswith('._weight'):
+        return np.eye(*normal.shape) + 0.15 * normal
     if not key.endswith('.weight'):
         return 0.05 * normal
-    return gain * normal / np.sqrt(np.prod(normal.shape[1:])) if normal.ndim >= 2 else 1 + 0.1 * normal
+    if key.endswith(('kln.weight', 'vln.weight')):
+        return 1 + 0.1 * normal
+    if normal.ndim >= 2:
+        return gain * normal / np.sqrt(np.prod(normal.shape[1:]))
+    return 0.25 + 0.05 * normal if normal.shape == (1,) else 1 + 0.1 * normal

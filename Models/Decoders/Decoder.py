@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from typing import Any, ClassVar
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -16,17 +16,22 @@ class Decoder(nn.Module, ABC):
     `prepare` does once per image whatever the coordinates do not change; `query` answers any set of coordinates from
     that context. A decoder keeps no state between the two, so a picture may be asked for in pieces of any size.
 
-    The first argument of a decoder's constructor is the encoder's `feature_dim`; the others are its options.
+    The first argument of a decoder's constructor is the encoder's `feature_dim`, or the `encoder` where it is named so;
+    the others are its options.
     """
 
-    image_mean: ClassVar[Color] = (0.5, 0.5, 0.5)
-    image_std: ClassVar[Color] = (0.5, 0.5, 0.5)
+    image_mean: Color = (0.5, 0.5, 0.5)
+    image_std: Color = (0.5, 0.5, 0.5)
     """Encoder and decoder see (image - mean) / std, and the decoder's colors are mapped back. Most published INR
     networks map [0, 1] to [-1, 1]."""
 
     cell_scale_max: float | None = None
     """Largest scale whose cell the network is shown: beyond it, the cell is that of this scale (LTE's rule, used at
     test time). None: the cell is never changed."""
+
+    wants_padding: bool = False
+    """Whether `prepare` is given the features of the padded image, for decoders with layers of their own that a cropped
+    border would change. They may then be higher and wider than the image."""
 
     @abstractmethod
     def prepare(self, features: Float[Tensor, 'batch dim h w'], lr: Float[Tensor, 'batch 3 h w']) -> Any:  # noqa: ANN401

@@ -31,5 +31,5 @@ def test_residual_scale_scales_each_block(random: torch.Generator) -> None:
 
 
 def test_an_impossible_size_is_refused() -> None:
-    with pytest.raises(ValueError, match='n_resblocks and n_feats must be at least 1, got 0 and 64'):
-        EDSR(n_resblocks=0)
+    with pytest.raises(ValueError, match='n_resblocks must be at least 0 and n_feats at least 1, got -1 and 64'):
+        EDSR(n_resblocks=-1)

@@ -1,0 +1,105 @@
+"""Native: an encoder's own upsampler at one whole scale, behind the contract of all decoders.
+
+Sub-pixel convolution: Shi et al., CVPR 2016, https://arxiv.org/abs/1609.05158; the layers are in each encoder's file.
+Checked against outputs of yinboc/liif@4c833f8 (tests/references/edsr_x4.npz), XPixelGroup/BasicSR@8d56e3a
+(basicsr_edsr_x4.npz, basicsr_rcan_x2.npz) and JingyunLiang/SwinIR@6545850 (swinir_classical_x2.npz).
+Differs from them: the picture is made once and its pixels are then read by coordinate.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from Models.Decoders.Decoder import Color, Decoder
+from Models.Decoders.local_ensemble import gather_pixels
+from Models.Encoders.Encoder import Encoder
+from Utilities.coordinates import nearest_pixel
+
+# In pixels; float32 coordinates are this exact up to 100 000 pixels a side.
+_OFF_CENTER = 0.02
+
+
+class NativeContext(NamedTuple):
+    """The picture, made before any pixel is asked for."""
+
+    picture: Float[Tensor, 'batch pixels 3']
+    size: tuple[int, int]
+
+
+class Native(Decoder):
+    """The published fixed-scale network's upsampler: it makes the whole picture, and answers with its pixels.
+
+    Args:
+        encoder: the network whose upsampler it is; only asked for it, not kept.
+        scale: HR size over LR size, a whole number.
+        image_mean: mean that images are normalized by. SwinIR's, and EDSR's and RCAN's in BasicSR, is that of DIV2K,
+            (0.4488, 0.4371, 0.4040).
+        image_std: standard deviation that images are normalized by; 1 / `img_range` of the networks just named, so 1
+            for SwinIR and 1 / 255 for BasicSR.
+
+    Raises:
+        ValueError: if the encoder has no upsampler at this scale, or for a mean or deviation without meaning.
+    """
+
+    wants_padding = True
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        scale: int = 4,
+        image_mean: Sequence[float] = (0.5, 0.5, 0.5),
+        image_std: Sequence[float] = (0.5, 0.5, 0.5),
+    ) -> None:
+        super().__init__()
+        self.scale = scale
+        self.image_mean = _color('image_mean', image_mean)
+        self.image_std = _color('image_std', image_std)
+        if min(self.image_std) <= 0:
+            raise ValueError(f'image_std must be above 0, got {self.image_std}.')
+        self.tail = encoder.native_tail(scale)
+
+    def prepare(
+        self, features: Float[Tensor, 'batch dim padded_h padded_w'], lr: Float[Tensor, 'batch 3 h w']
+    ) -> NativeContext:
+        size = (lr.shape[2] * self.scale, lr.shape[3] * self.scale)
+        picture = self.tail(features)[..., : size[0], : size[1]]
+        return NativeContext(picture.flatten(2).transpose(1, 2).contiguous(), size)
+
+    def query(
+        self, context: NativeContext, coord: Float[Tensor, 'batch queries 2'], cell: Float[Tensor, 'batch 2']
+    ) -> Float[Tensor, 'batch queries 3']:
+        self._check_grid(context.size, coord, cell)
+        rows = nearest_pixel(coord[..., 0], context.size[0])
+        columns = nearest_pixel(coord[..., 1], context.size[1])
+        return gather_pixels(context.picture, (rows * context.size[1] + columns)[None])[0]
+
+    def _check_grid(
+        self, size: tuple[int, int], coord: Float[Tensor, 'batch queries 2'], cell: Float[Tensor, 'batch 2']
+    ) -> None:
+        full = coord.new_tensor(size)
+        asked = (2 / cell).round()
+        position = ((coord + 1) * full - 1) / 2
+        off_center = (position - position.round()).abs().amax() if position.numel() else full.new_zeros(())
+        # One transfer from the device for both.
+        wrong_size, off_grid = torch.stack([(asked != full).any(), off_center > _OFF_CENTER]).tolist()
+        if wrong_size:
+            height, width = (int(side) for side in asked[(asked != full).any(dim=1)][0].tolist())
+            raise ValueError(
+                f'Native upscales by exactly {self.scale}, to {size[0]}x{size[1]} here, and was asked for '
+                f'{height}x{width}. Ask for that size, or use a decoder for any scale.'
+            )
+        if off_grid:
+            raise ValueError(
+                f'Native knows the centres of the {size[0]}x{size[1]} pixels only, and was asked for a color '
+                f'{off_center.item():.2f} pixels beside. Use a decoder for any scale.'
+            )
+
+
+def _color(setting: str, value: Sequence[float]) -> Color:
+    if len(value) != 3:
+        raise ValueError(f'{setting} must be three numbers (red, green, blue), got {value}.')
+    red, green, blue = (float(channel) for channel in value)
+    return red, green, blue
