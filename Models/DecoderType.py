@@ -9,3 +9,12 @@ class DecoderType(Enum):
 
     LIIF = 'LIIF'
     """Local implicit image function."""
+
+    MetaSR = 'MetaSR'
+    """Filters predicted for each pixel."""
+
+    LTE = 'LTE'
+    """Local texture estimator, by waves; LTE+ too."""
+
+    LINF = 'LINF'
+    """Local implicit normalizing flow, which samples pictures."""
