@@ -2,9 +2,9 @@
 
 Paper: Yao, Tsao, Lo, Tseng, Chang, Lee, CVPR 2023, https://arxiv.org/abs/2303.05156.
 Written from the paper. Checked against outputs of JNNNNYao/LINF@d911a5a (tests/references/linf.npz, linf_patch.npz).
-Differs from it: the cell is given once per image; noise is a function of seed and pixel instead of drawn from a global
-generator, so pictures repeat; the cell is never limited (there: beyond x30); and where a picture ends with the first row
-of a patch, that row is the middle of a patch of its own (there: of a patch predicted for the centre of the picture).
+Differs from it: the cell is given once per image, and never limited (there: beyond x30); noise is a function of seed
+and pixel instead of drawn from the global generator, so pictures repeat; and where a picture ends with the first row of
+a patch, that row is the middle of a patch around itself (there: the top of a patch predicted for the picture's centre).
 """
 
 from collections.abc import Sequence
@@ -45,8 +45,9 @@ class LINFContext(NamedTuple):
 class LINF(Decoder):
     """A flow, conditioned by Fourier features, over the texture: what the colors add to the interpolated LR image.
 
-    The flow is over one pixel, or, with a `patch_size`, jointly over a patch of pixels around one. Then pictures are made
-    of patches side by side, and HR pixels are told from the cell: `query` expects the coordinates of pixels' centres.
+    The flow is over one pixel, or, with a `patch_size`, jointly over a patch of pixels around one. Then pictures are
+    made of patches side by side, and a coordinate gets the texture of the HR pixel that it falls into; how many of them
+    there are is told from the cell.
 
     Args:
         feature_dim: channels of the encoder's features.
@@ -54,8 +55,8 @@ class LINF(Decoder):
         hidden: widths of the hidden layers of the MLP that conditions the flow.
         flow_layers: conditioned layers of the flow.
         patch_size: side of the patches in HR pixels, odd; 3 in the published patch network.
-        temperature: standard deviation of the noise. 0 gives one picture, with the best PSNR; more gives samples, sharper
-            and each different. Training by likelihood does not use it.
+        temperature: standard deviation of the noise. 0 gives one picture, with the best PSNR; more gives samples,
+            sharper and each different. Training by likelihood does not use it.
         seed: of the noise. One seed, one picture: the noise depends on the pixel and the image's position in the batch,
             not on the other pixels that are asked for with it.
 
@@ -70,6 +71,7 @@ class LINF(Decoder):
         hidden: Sequence[int] = (256, 256, 256),
         flow_layers: int = 10,
         patch_size: int = 1,
+        *,
         temperature: float = 0.0,
         seed: int = 0,
     ) -> None:
@@ -152,9 +154,9 @@ class LINF(Decoder):
 
         Args:
             context, coord, cell: as in `query`.
-            hr: normalized HR colors of the pixel at each coordinate; with patches, of all pixels of the patch around it,
-                in the order of `texture_dim`. What is given for pixels beyond the picture has no influence: as in the
-                published training, the texture is 0 there.
+            hr: normalized HR colors of the pixel at each coordinate; with patches, of all pixels of the patch around
+                it, in the order of `texture_dim`. What is given for pixels beyond the picture has no influence: as in
+                the published training, the texture is 0 there.
         """
         return -self.log_likelihood(context, coord, cell, self._texture_of(context, coord, cell, hr)).mean()
 
@@ -236,8 +238,8 @@ def patch_middles(
 ) -> Int[Tensor, 'batch queries 2']:
     """(row, column) of the middle of the patch that a pixel belongs to.
 
-    Patches lie side by side from the upper left on. The last one of a row or column may reach beyond the picture; if its
-    middle would too, it moves back until the middle is the last pixel, for patches around such pixels were trained on.
+    Patches lie side by side from the upper left on. The last one of a row or column may reach beyond the picture; if
+    its middle would too, it moves back until the middle is the last pixel, as patches around that were trained on.
     """
     middle = pixel // patch_size * patch_size + patch_size // 2
     return middle.minimum(hr_size(cell)[:, None] - 1)

@@ -3,8 +3,8 @@
 Paper: Lee, Jin, CVPR 2022, https://arxiv.org/abs/2111.08918.
 Written from the paper. Checked against outputs of jaewon-lee-b/lte@a8815d6 (tests/references/lte.npz, lte_plus.npz).
 Differs from it: the cell is given once per image, so the phase is computed once; amplitudes and frequencies come from
-one convolution; and the last layer, being linear, comes after the local ensemble. The numbers are the same up to rounding.
-Where the scales of the two axes differ, each axis has its own limit to the cell.
+one convolution; and the last layer, being linear, comes after the local ensemble. The numbers are the same up to
+rounding. Where the scales of the two axes differ, the limit on the cell applies to each by itself.
 """
 
 from collections.abc import Sequence

@@ -75,7 +75,7 @@ class MetaSR(Decoder):
         pixel_height = (cell[:, :1] * (height / 2))[:, None].expand(-1, coord.shape[1], -1)
         hidden = self.imnet.layers[:-1](torch.cat([offset, pixel_height], dim=-1))
         readers = gather_pixels(context.readers, pixel)[0].unflatten(-1, (3, -1))  # (B, Q, color, hidden + 1)
-        return (readers[..., :-1] * hidden[..., None, :]).sum(dim=-1) + readers[..., -1]
+        return torch.einsum('bqch,bqh->bqc', readers[..., :-1], hidden) + readers[..., -1]
 
 
 def _pixel_corners(count: int, like: Tensor) -> Float[Tensor, '{count}']:

@@ -16,7 +16,7 @@ _MIN_SCALE = 1e-4
 
 
 class InvertibleLinear(nn.Module):
-    """x -> x W^T + b with a square W, a random rotation to begin with (as in Glow)."""
+    """x -> x W^T + b with a square W. To begin with, a random rotation (as in Glow) and b = 0."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -38,8 +38,8 @@ class InvertibleLinear(nn.Module):
 class NormalizingFlow(nn.Module):
     """A one-to-one map from data to noise, so the data's likelihood is known, and noise can be turned into data.
 
-    Each layer is an `InvertibleLinear` and then, for every number, a scale and a shift that depend on the condition; one
-    more `InvertibleLinear` ends it.
+    Each layer is an `InvertibleLinear` and then, for every number, a scale and a shift that depend on the condition;
+    one more `InvertibleLinear` ends it.
 
     Args:
         dim: numbers of a data point.

@@ -1,7 +1,7 @@
 """Fourier features around an LR pixel, whose amplitudes and frequencies come from the image itself.
 
-Lee and Jin, CVPR 2022, https://arxiv.org/abs/2111.08918, section 3. Two convolutions give each LR pixel `dim` amplitudes
-and dim / 2 frequencies per axis, the cell gives the phases; a coordinate's features are the amplitudes times
+Lee and Jin, CVPR 2022, https://arxiv.org/abs/2111.08918, section 3. Two convolutions give each LR pixel `dim`
+amplitudes and dim / 2 frequencies per axis, the cell gives the phases; a coordinate's features are the amplitudes times
 [cos, sin](pi (frequency . offset + phase)).
 """
 

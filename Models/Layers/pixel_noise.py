@@ -7,9 +7,7 @@ from torch import Tensor
 _LOW_32_BITS = 0xFFFFFFFF
 
 
-def pixel_noise(
-    pixel: Int[Tensor, 'batch queries 2'], dim: int, *, seed: int
-) -> Float[Tensor, 'batch queries {dim}']:
+def pixel_noise(pixel: Int[Tensor, 'batch queries 2'], dim: int, *, seed: int) -> Float[Tensor, 'batch queries {dim}']:
     """Independent standard normal numbers for each pixel.
 
     They depend on the seed, the position in the batch, and the pixel alone, not on the other pixels of the call: a
@@ -21,8 +19,8 @@ def pixel_noise(
         seed: another seed gives other noise.
     """
     batch = torch.arange(pixel.shape[0], device=pixel.device)[:, None]
-    state = _mix(torch.full_like(batch, seed & _LOW_32_BITS) + 1)
-    for key in (batch, pixel[..., 0], pixel[..., 1]):
+    state = torch.ones_like(batch)
+    for key in (seed & _LOW_32_BITS, (seed >> 32) & _LOW_32_BITS, batch, pixel[..., 0], pixel[..., 1]):
         state = _mix((state + key) & _LOW_32_BITS)
     bits = _mix((state[..., None] + _mix(torch.arange(1, dim + 1, device=pixel.device))) & _LOW_32_BITS)
     # 23 bits, so that the half fits too: strictly between 0 and 1.
@@ -30,7 +28,7 @@ def pixel_noise(
 
 
 def _mix(number: Int[Tensor, '*shape']) -> Int[Tensor, '*shape']:
-    """A one-to-one function of 32 bits that leaves no visible order (Ettinger, hash prospector, 2018)."""
+    """A one-to-one function of 32 bits that leaves no visible order (of the kind of Wellons's hash-prospector)."""
     # Both factors are below 2^31, so that no product leaves the 63 bits of an integer.
     number = ((number ^ (number >> 16)) * 0x21F0AAAD) & _LOW_32_BITS
     number = ((number ^ (number >> 15)) * 0x735A2D97) & _LOW_32_BITS
