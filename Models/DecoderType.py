@@ -12,3 +12,12 @@ class DecoderType(Enum):
 
     Native = 'Native'
     """The encoder's own upsampler at one whole scale, 4 by default."""
+
+    MetaSR = 'MetaSR'
+    """Filters predicted for each pixel."""
+
+    LTE = 'LTE'
+    """Local texture estimator, by waves; LTE+ too."""
+
+    LINF = 'LINF'
+    """Local implicit normalizing flow, which samples pictures."""

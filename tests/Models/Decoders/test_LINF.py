@@ -1,0 +1,209 @@
+import json
+import re
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from Models.Decoders.LINF import LINF, centers_of, pixels_at
+from Models.Encoders.EDSR import EDSR
+from Models.Layers.bilinear import sample_bilinear
+from Models.SuperResolver import SuperResolver
+from Utilities.coordinates import cell_of, coordinates_of, pixel_centers
+
+REFERENCES = Path(__file__).parents[2] / 'references'
+
+
+def _reference(name: str) -> dict[str, Any]:
+    stored = np.load(REFERENCES / f'{name}.npz', allow_pickle=False)
+    return {key: json.loads(str(stored[key])) if key == 'meta' else torch.from_numpy(stored[key]) for key in stored}
+
+
+def _load_official_weights(model: SuperResolver, reference: dict[str, Any]) -> None:
+    """Those in the file, or those of its recipe; but for the keys of EDSR's mean shift, which is never applied."""
+    state = {key.removeprefix('state/'): value for key, value in reference.items() if key.startswith('state/')}
+    if not state:
+        state = {
+            key.removeprefix('decoder.'): _from_recipe(key.removeprefix('decoder.'), value.shape, reference['meta'])
+            for key, value in model.state_dict().items()
+        }
+    model.load_state_dict(
+        {
+            key if key.startswith('encoder.') else f'decoder.{key}': value
+            for key, value in state.items()
+            if '_mean' not in key
+        }
+    )
+
+
+def _from_recipe(key: str, shape: torch.Size, meta: dict[str, Any]) -> Tensor:
+    recipe = meta['weights']
+    normal = np.random.RandomState(zlib.crc32(f'{recipe["seed"]}:{key}'.encode())).standard_normal(shape)
+    if key.endswith('._weight'):
+        values = np.eye(shape[0]) + 0.15 * normal
+    else:
+        values = recipe['gain'] * normal / np.prod(shape[1:]) ** 0.5 if key.endswith('weight') else 0.05 * normal
+    for pattern, factor in recipe['overrides']:
+        values = values * factor if re.search(pattern, key) else values
+    return torch.from_numpy(values).float()
+
+
+@pytest.mark.parametrize('name', ['linf', 'fullsize_edsr_baseline_linf'])
+def test_outputs_equal_the_official_ones(name: str) -> None:
+    reference = _reference(name)
+    encoder, decoder = (EDSR(2, 8), LINF(8, 16, (16,) * 3, 3)) if name == 'linf' else (EDSR(), LINF(64))
+    model = SuperResolver(encoder, decoder)
+    _load_official_weights(model, reference)
+    lr, coord, cell, truth = (reference[f'input/{argument}'] for argument in ('inp', 'coord', 'cell', 'gt'))
+    coord, truth = coord.flatten(1, 2), truth.flatten(2).transpose(1, 2)
+    with torch.no_grad():
+        context = decoder.prepare(model.encoder(lr), lr)
+        skip = sample_bilinear(lr, coord)
+        answers = {
+            'rgb_t0': decoder.query(context, coord, cell),
+            'rgb_t': decoder.texture(context, coord, cell, 0.5 * reference['input/z'][None]) + skip,
+            'log_p': decoder.log_likelihood(context, coord, cell, truth - skip)[0],
+        }
+        loss = decoder.training_loss(context, coord, cell, truth)
+    for output, answer in answers.items():
+        expected = reference[f'output/{output}']
+        expected = expected.flatten(2).transpose(1, 2) if expected.dim() == 4 else expected
+        tolerance = reference['meta']['suggested_atol'][f'output/{output}']
+        torch.testing.assert_close(answer, expected, atol=tolerance, rtol=0)
+    torch.testing.assert_close(loss, -reference['output/log_p'].mean(), atol=2e-5, rtol=0)
+
+
+def test_patches_equal_the_official_ones() -> None:
+    reference = _reference('linf_patch')
+    decoder = LINF(8, 16, (16,) * 2, 2, patch_size=3)
+    decoder.load_state_dict(
+        {key.removeprefix('state/'): value for key, value in reference.items() if re.match('state/(?!encoder)', key)}
+    )
+    lr, coord, cell, truth = (reference[f'input/{argument}'] for argument in ('inp', 'coord', 'cell', 'gt'))
+    coord = coord.flatten(1, 2)
+    with torch.no_grad():
+        context = decoder.prepare(reference['output/feat'], lr)
+        answers = {
+            'rgb_t0': _fold(decoder.texture(context, coord, cell, torch.zeros(1, 99, 27)), 9, 11),
+            'rgb_t': _fold(decoder.texture(context, coord, cell, 0.5 * reference['input/z'][None]), 9, 11),
+            'log_p': decoder.log_likelihood(context, coord, cell, truth.flatten(2).transpose(1, 2))[0],
+        }
+    for output, answer in answers.items():
+        tolerance = reference['meta']['suggested_atol'][f'output/{output}']
+        torch.testing.assert_close(answer, reference[f'output/{output}'], atol=tolerance, rtol=0)
+
+
+def _fold(patches: Tensor, rows: int, columns: int) -> Tensor:
+    """Patches of 3x3 side by side, as a picture."""
+    return torch.nn.functional.fold(patches.transpose(1, 2), (3 * rows, 3 * columns), 3, stride=3)
+
+
+def test_a_picture_is_made_of_patches_side_by_side() -> None:
+    """As the published evaluation does: one patch for the middle of each 3x3 block, then the interpolated image."""
+    decoder, context, coord, cell = _decoder_and_query((12, 14), patch_size=3)
+    middles = coordinates_of(pixel_centers(12)[1::3], pixel_centers(14)[1::3]).expand(2, -1, -1)
+    textures = decoder.texture(context, middles, cell, torch.zeros(2, 20, 27))
+    expected = _fold(textures, 4, 5)[..., :14] + torch.nn.functional.interpolate(context.lr, (12, 14), mode='bilinear')
+    picture = decoder.query(context, coord, cell).transpose(1, 2).unflatten(2, (12, 14))
+    torch.testing.assert_close(picture, expected, atol=1e-5, rtol=0)
+
+
+def test_a_last_row_alone_is_the_middle_of_its_patch() -> None:
+    decoder, context, coord, cell = _decoder_and_query((13, 15), patch_size=3)
+    row = coord.unflatten(1, (13, 15))[:, -1]
+    textures = decoder.texture(context, row[:, 1::3], cell, torch.zeros(2, 5, 27)).unflatten(-1, (3, 3, 3))
+    expected = textures[:, :, :, 1].permute(0, 1, 3, 2).flatten(1, 2) + sample_bilinear(context.lr, row)
+    torch.testing.assert_close(decoder.query(context, row, cell), expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize('options', [{'patch_size': 1}, {'patch_size': 3}, {'patch_size': 5}])
+@pytest.mark.parametrize('temperature', [0.0, 0.8])
+@pytest.mark.parametrize('size', [(11, 16), (12, 10)])
+def test_chunked_query_equals_whole(options: dict[str, int], temperature: float, size: tuple[int, int]) -> None:
+    decoder, context, coord, cell = _decoder_and_query(size, temperature=temperature, **options)
+    whole = decoder.query(context, coord, cell)
+    chunks = decoder.query_in_chunks(context, coord.split(13, dim=1), cell)
+    torch.testing.assert_close(torch.cat(list(chunks), dim=1), whole, atol=2e-5, rtol=0)
+
+
+@pytest.mark.parametrize('patch_size', [1, 3])
+def test_samples_repeat_by_seed_and_leave_the_global_generator_alone(patch_size: int) -> None:
+    decoder, context, coord, cell = _decoder_and_query((11, 16), patch_size=patch_size, temperature=0.8)
+    before = torch.get_rng_state()
+    first = decoder.query(context, coord, cell)
+    assert torch.equal(decoder.query(context, coord, cell), first)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert not torch.isclose(decoder.query(context._replace(seed=1), coord, cell), first).any(dim=-1).all()
+
+
+def test_training_loss_of_patches_ignores_what_lies_beyond_the_picture() -> None:
+    decoder, context, coord, cell = _decoder_and_query((12, 9), patch_size=3)
+    picture = torch.randn(2, 3, 12, 9)
+    skip = torch.nn.functional.interpolate(context.lr, (12, 9), mode='bilinear')
+
+    def patches(around: Tensor) -> Tensor:
+        return torch.nn.functional.unfold(around, 3).transpose(1, 2)
+
+    # The published training: patches of the texture, zero beyond the picture.
+    texture = patches(torch.nn.functional.pad(picture - skip, (1, 1, 1, 1)))
+    expected = -decoder.log_likelihood(context, coord, cell, texture).mean()
+    hr = patches(torch.nn.functional.pad(picture, (1, 1, 1, 1), value=float('nan')))
+    torch.testing.assert_close(decoder.training_loss(context, coord, cell, hr), expected)
+
+
+@pytest.mark.parametrize('patch_size', [1, 3])
+def test_gradient_reaches_every_parameter(patch_size: int) -> None:
+    # At temperature 0 the last linear layer of a fresh flow maps 0 to 0, whatever its weights.
+    decoder, context, coord, cell = _decoder_and_query((11, 16), patch_size=patch_size, temperature=0.5)
+    hr = torch.randn(2, 11 * 16, decoder.texture_dim)
+    loss = decoder.training_loss(context, coord, cell, hr)
+    colors = decoder.query(context, coord, cell).square().sum()
+    for objective in (loss, colors):
+        decoder.zero_grad()
+        objective.backward(retain_graph=True)
+        assert all(parameter.grad is not None and parameter.grad.any() for parameter in decoder.parameters())
+
+
+def test_samples_of_a_batch_with_several_scales_belong_to_their_images() -> None:
+    """In training, each image of a batch has its own cell."""
+    decoder, context, _, _ = _decoder_and_query((9, 9), patch_size=3)
+    coord = torch.stack([coordinates_of(pixel_centers(n), pixel_centers(n))[:60] for n in (8, 13)])
+    cell = torch.cat([cell_of((n, n)) for n in (8, 13)])
+    both = decoder.query(context, coord, cell)
+    for image in (0, 1):
+        only = slice(image, image + 1)
+        alone = context._replace(waves=context.waves[only], lr=context.lr[only])
+        torch.testing.assert_close(decoder.query(alone, coord[only], cell[only]), both[only], atol=1e-5, rtol=0)
+
+
+def test_parameter_count_is_the_published_one() -> None:
+    assert sum(parameter.numel() for parameter in LINF(64).parameters()) == 1_925_656 - 1_220_416 - 24  # mean shift
+
+
+@pytest.mark.parametrize(
+    'options', [{'hidden_dim': 15}, {'patch_size': 2}, {'patch_size': 0}, {'flow_layers': 0}, {'temperature': -0.1}]
+)
+def test_impossible_options_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(options))):
+        LINF(4, **options)
+
+
+@pytest.mark.parametrize(('count', 'scale'), [(1, 1), (97, 2), (1356, 3), (4093, 4)])
+def test_pixels_and_their_centers_agree(count: int, scale: int) -> None:
+    cell = cell_of((count, count * scale))
+    pixel = torch.stack([torch.arange(count), scale * torch.arange(count)], dim=-1)[None]
+    coord = torch.stack([pixel_centers(count), pixel_centers(count * scale)[::scale]], dim=-1)[None]
+    assert torch.equal(pixels_at(coord, cell), pixel)
+    torch.testing.assert_close(centers_of(pixel, cell), coord, atol=1e-6, rtol=0)
+
+
+def _decoder_and_query(size: tuple[int, int], **options: Any) -> tuple[LINF, Any, Tensor, Tensor]:
+    torch.manual_seed(0)
+    decoder = LINF(4, 8, (12, 10), 2, **options)
+    context = decoder.prepare(torch.randn(2, 4, 5, 6), torch.randn(2, 3, 5, 6))
+    coord = coordinates_of(pixel_centers(size[0]), pixel_centers(size[1])).expand(2, -1, -1)
+    return decoder, context, coord, cell_of(size, batch=2)
