@@ -9,3 +9,9 @@ class DecoderType(Enum):
 
     LIIF = 'LIIF'
     """Local implicit image function."""
+
+    SRNO = 'SRNO'
+    """Super-resolution neural operator: attention over all queries."""
+
+    HIIF = 'HIIF'
+    """Hierarchical encoding based implicit image function: attention over all queries."""
