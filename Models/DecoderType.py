@@ -21,3 +21,9 @@ class DecoderType(Enum):
 
     LINF = 'LINF'
     """Local implicit normalizing flow, which samples pictures."""
+
+    SRNO = 'SRNO'
+    """Super-resolution neural operator: attention over all queries."""
+
+    HIIF = 'HIIF'
+    """Hierarchical encoding based implicit image function: attention over all queries."""

@@ -1,0 +1,121 @@
+"""SRNO: super-resolution neural operator, a decoder for any scale with attention over the whole picture.
+
+Paper: Wei, Zhang, CVPR 2023, https://arxiv.org/abs/2303.02584.
+Written from the paper. Checked against outputs of 2y7c3/Super-Resolution-Neural-Operator@92b777a
+(tests/references/srno.npz). Differs from it: any number of feature channels, which the original fixes at 64; and a
+picture that is asked for in chunks is the same as one asked for whole, where the original lets the attention see only
+the chunk. So the original equals this when it is given no chunk size.
+Kept: the cell is not limited unless one asks (`cell_scale_max = 4` is the original's `--mcell`).
+"""
+
+from collections.abc import Iterable, Iterator
+from functools import partial
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from Models.Decoders.Decoder import Decoder
+from Models.Decoders.local_ensemble import find_neighbors, gather_pixels
+from Models.Layers.GalerkinAttention import GalerkinAttention, attend, attend_in_chunks
+from Models.Layers.image_skip import sample_image
+from Models.Layers.PointwiseLinear import PointwiseLinear
+from Utilities.coordinates import relative_cell
+
+_NORM_EPS = 1e-5
+_HIDDEN = 256  # of the last two layers, whatever the width
+
+
+class SRNOContext(NamedTuple):
+    """What SRNO knows of an image before any coordinate is asked for."""
+
+    features: Float[Tensor, 'batch pixels dim']
+    lr: Float[Tensor, 'batch 3 h w']
+    lr_size: tuple[int, int]
+
+
+class SRNO(Decoder):
+    """Four weighted feature vectors and the offsets to them, lifted to tokens that attend to each other.
+
+    Args:
+        feature_dim: channels of the encoder's features.
+        width: channels of a token.
+        heads: parts of the channels that attend separately; `blocks` in the original.
+
+    Raises:
+        ValueError: if the heads do not divide the width, or leave one channel to each.
+    """
+
+    def __init__(self, feature_dim: int, width: int = 256, heads: int = 16) -> None:
+        super().__init__()
+        # Of each neighbor the offset and the features; the cell.
+        self.conv00 = PointwiseLinear(4 * (2 + feature_dim) + 2, width)
+        self.conv0 = SRNOAttention(width, heads)
+        self.conv1 = SRNOAttention(width, heads)
+        self.fc1 = PointwiseLinear(width, _HIDDEN)
+        self.fc2 = PointwiseLinear(_HIDDEN, 3)
+
+    def prepare(self, features: Float[Tensor, 'batch dim h w'], lr: Float[Tensor, 'batch 3 h w']) -> SRNOContext:
+        table = features.flatten(2).transpose(1, 2).contiguous()
+        return SRNOContext(table, lr, (features.shape[2], features.shape[3]))
+
+    def query(
+        self, context: SRNOContext, coord: Float[Tensor, 'batch queries 2'], cell: Float[Tensor, 'batch 2']
+    ) -> Float[Tensor, 'batch queries 3']:
+        tokens = attend([self.conv0, self.conv1], self._embed(context, cell, coord))
+        return self._colors(context, tokens, coord)
+
+    def query_in_chunks(
+        self, context: SRNOContext, chunks: Iterable[Float[Tensor, 'batch _ 2']], cell: Float[Tensor, 'batch 2']
+    ) -> Iterator[Float[Tensor, 'batch _ 3']]:
+        attended = attend_in_chunks([self.conv0, self.conv1], chunks, partial(self._embed, context, cell))
+        for coord, tokens in zip(chunks, attended, strict=True):
+            yield self._colors(context, tokens, coord)
+
+    def _embed(
+        self, context: SRNOContext, cell: Float[Tensor, 'batch 2'], coord: Float[Tensor, 'batch queries 2']
+    ) -> Float[Tensor, 'batch queries width']:
+        neighbors = find_neighbors(coord, context.lr_size, local_ensemble=True)
+        weighted = gather_pixels(context.features, neighbors.pixel) * neighbors.weight[..., None]
+        cells = relative_cell(cell, context.lr_size)[:, None].expand(-1, coord.shape[1], -1)
+        return self.conv00(torch.cat([*neighbors.offset, *weighted, cells], dim=-1))
+
+    def _colors(
+        self,
+        context: SRNOContext,
+        tokens: Float[Tensor, 'batch queries width'],
+        coord: Float[Tensor, 'batch queries 2'],
+    ) -> Float[Tensor, 'batch queries 3']:
+        return self.fc2(functional.gelu(self.fc1(tokens))) + sample_image(context.lr, coord)
+
+
+class SRNOAttention(GalerkinAttention):
+    """Galerkin attention with a norm of its own weights for each head."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__(width, heads)
+        self.qkv_proj = PointwiseLinear(width, 3 * width)
+        self.o_proj1 = PointwiseLinear(width, width)
+        self.o_proj2 = PointwiseLinear(width, width)
+        self.kln = HeadNorm(heads, width // heads)
+        self.vln = HeadNorm(heads, width // heads)
+
+    def mix(self, tokens: Float[Tensor, 'batch queries width']) -> Float[Tensor, 'batch queries width']:
+        return self.o_proj2(functional.gelu(self.o_proj1(tokens)))
+
+
+class HeadNorm(nn.Module):
+    """Normalization over a head's channels by the unbiased deviation, with weights for each head and channel."""
+
+    def __init__(self, heads: int, dim: int) -> None:
+        super().__init__()
+        if dim < 2:
+            raise ValueError(f'width must be at least 2 channels for each of the {heads} heads, got {heads * dim}.')
+        self.weight = nn.Parameter(torch.ones(heads, 1, dim))
+        self.bias = nn.Parameter(torch.zeros(heads, 1, dim))
+
+    def forward(self, inputs: Float[Tensor, 'batch heads queries dim']) -> Float[Tensor, 'batch heads queries dim']:
+        deviation, mean = torch.std_mean(inputs, dim=-1, keepdim=True)
+        return self.weight * ((inputs - mean) / (deviation + _NORM_EPS)) + self.bias
