@@ -27,8 +27,8 @@ from torch.nn import functional
 
 from Models.Decoders.Decoder import Decoder
 from Models.Decoders.local_ensemble import Neighbors, find_neighbors, gather_pixels
+from Models.Layers.bilinear import sample_bilinear
 from Models.Layers.GalerkinAttention import GalerkinAttention, attend, attend_in_chunks
-from Models.Layers.image_skip import sample_image
 from Utilities.coordinates import relative_cell
 
 _LEVELS = 6
@@ -103,7 +103,7 @@ class HIIF(Decoder):
         place = place_in_pixel(find_neighbors(coord, context.lr_size, local_ensemble=True), context.lr_size)
         for level in range(1, _LEVELS):
             tokens = self.fc_layers[level](torch.cat([tokens, binary_digits(place, level)], dim=-1))
-        return tokens + sample_image(context.lr, coord)
+        return tokens + sample_bilinear(context.lr, coord)
 
 
 def place_in_pixel(neighbors: Neighbors, lr_size: tuple[int, int]) -> Float[Tensor, 'batch queries 2']:

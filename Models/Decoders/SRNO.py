@@ -19,9 +19,9 @@ from torch.nn import functional
 
 from Models.Decoders.Decoder import Decoder
 from Models.Decoders.local_ensemble import find_neighbors, gather_pixels
+from Models.Layers.bilinear import sample_bilinear
 from Models.Layers.GalerkinAttention import GalerkinAttention, attend, attend_in_chunks
-from Models.Layers.image_skip import sample_image
-from Models.Layers.PointwiseLinear import PointwiseLinear
+from Models.Layers.pointwise import PointwiseLinear
 from Utilities.coordinates import relative_cell
 
 _NORM_EPS = 1e-5
@@ -88,7 +88,7 @@ class SRNO(Decoder):
         tokens: Float[Tensor, 'batch queries width'],
         coord: Float[Tensor, 'batch queries 2'],
     ) -> Float[Tensor, 'batch queries 3']:
-        return self.fc2(functional.gelu(self.fc1(tokens))) + sample_image(context.lr, coord)
+        return self.fc2(functional.gelu(self.fc1(tokens))) + sample_bilinear(context.lr, coord)
 
 
 class SRNOAttention(GalerkinAttention):
