@@ -317,7 +317,9 @@ def test_a_picture_that_turns_bad_leaves_a_usable_checkpoint(
         files[1].write_bytes(b'replaced on the disk')
 
     monkeypatch.setattr(ImageFolder, '__init__', then_damage)
-    with pytest.raises(RunFailedError, match=rf'of epoch 2, from pictures/{files[1].name}, failed in the main') as error:
+    with pytest.raises(
+        RunFailedError, match=rf'of epoch 2, from pictures/{files[1].name}, failed in the main'
+    ) as error:
         train(epochs=2, **settings)
     assert 'last.pth is whole' in str(error.value)
     monkeypatch.undo()

@@ -1,0 +1,188 @@
+"""Tables that identify themselves, with a bicubic row beside the model's (FAULTS cases 28, 47, 48)."""
+
+import csv
+import dataclasses
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from Configuration import BaseTestingConfiguration
+from Datasets.BenchmarkImages import BenchmarkImages
+from Datasets.benchmarks import BENCHMARKS, hr_files, official_lr_folder
+from Models import BenchmarkType, QualityType, SavedModelType
+from Orchestrators.evaluation import build_judges, evaluate, mean_scores
+from Orchestrators.strategies import bicubic
+from Orchestrators.TestingOrchestrator import TestingOrchestrator
+from Orchestrators.TrainingOrchestrator import TrainingOrchestrator
+from tests.conftest import PictureMaker
+from tests.tiny import TrainTiny
+from Utilities.images import read_image
+from Utilities.version import VERSION
+
+TESTED = {
+    'recipe': 'Tiny',
+    'input_patch': 8,
+    'scale_range': (1, 2),
+    'benchmark': BenchmarkType.BENCHMARK,
+    'valid_data_path': 'pictures',
+    'judges': (QualityType.PSNR, QualityType.SSIM),
+    'device': 'cpu',
+}
+STEM = 'model_states_EDSR_LIIF_Tiny_Patch_8_Scale_1_2_best'
+
+
+@pytest.fixture
+def trained(make_pictures: PictureMaker) -> None:
+    make_pictures()
+    TrainingOrchestrator(TrainTiny()).train()
+
+
+def run_test(**settings: Any) -> list[dict[str, Any]]:
+    return TestingOrchestrator(BaseTestingConfiguration(**TESTED | settings)).test()
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline='', encoding='utf-8') as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.usefixtures('trained')
+def test_each_scale_has_a_bicubic_row_and_a_row_of_the_model(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    rows = run_test(eval_scale=(2, 2.5))
+    assert [(row['scale'], row['method']) for row in rows] == [
+        (2, 'bicubic'), (2, 'EDSR-LIIF'), (2.5, 'bicubic'), (2.5, 'EDSR-LIIF'),
+    ]  # fmt: skip
+    (written,) = [
+        row for row in rows_of(Path(f'results/{STEM}.csv')) if row['scale'] == '2.5' and row['method'] != 'bicubic'
+    ]
+    expected = {
+        'encoder': 'EDSR', 'decoder': 'LIIF', 'recipe': 'Tiny', 'input_patch': '8', 'scale_range': '1-2',
+        'checkpoint': f'{STEM}.pth', 'samples_seen': '48', 'epoch': '4', 'benchmark': 'BENCHMARK', 'pictures': '3',
+        'protocol': 'liif', 'strategy': 'Simple', 'lr': 'pillow bicubic', 'color': 'Y', 'border_px': '3', 'LPIPS': '',
+    }  # fmt: skip
+    assert {name: written[name] for name in expected} == expected
+    assert written['code_version'].startswith(VERSION)
+    assert len(written['checkpoint_sha256']) == 16
+    assert float(written['PSNR']) == rows[3]['PSNR']
+    table = next(message for message in caplog.messages if 'BENCHMARK: 3 pictures' in message)
+    assert [line.split()[:2] for line in table.splitlines() if 'bicubic' in line] == [
+        ['x2', 'bicubic'],
+        ['x2.5', 'bicubic'],
+    ]
+
+
+@pytest.mark.usefixtures('trained')
+def test_the_per_picture_table_has_the_means_of_the_table() -> None:
+    rows = run_test(eval_scale=2)
+    pictures = [row for row in rows_of(Path(f'results/{STEM}_images.csv')) if row['method'] == 'EDSR-LIIF']
+    assert [row['picture'] for row in pictures] == ['picture_0', 'picture_1', 'picture_2']
+    for kind in ('PSNR', 'SSIM'):
+        assert np.mean([float(row[kind]) for row in pictures]) == pytest.approx(rows[1][kind])
+
+
+@pytest.mark.usefixtures('trained')
+def test_testing_twice_gives_the_same_numbers_and_appends() -> None:
+    """FAULTS case 47; and P7: whatever the chunk."""
+    first, second = run_test(eval_scale=2), run_test(eval_scale=2, eval_batch_size=7)
+    for one, other in zip(first, second, strict=True):
+        assert one['PSNR'] == pytest.approx(other['PSNR'], abs=1e-4)
+    assert [row['PSNR'] for row in first] == [row['PSNR'] for row in run_test(eval_scale=2)]
+    assert len(rows_of(Path(f'results/{STEM}.csv'))) == 6
+
+
+@pytest.mark.usefixtures('trained')
+def test_pictures_are_written_when_asked_and_are_what_was_scored() -> None:
+    run_test(eval_scale=2)
+    assert not list(Path('results').glob('**/*.png'))
+    rows = run_test(eval_scale=2, save_pictures=True, total_example=1)
+    (file,) = Path('results').glob('**/*.png')
+    assert file == Path(f'results/{STEM}/BENCHMARK_x2/picture_0.png')
+    sr, hr = (read_image(path).pixels.astype(float) for path in (file, Path('pictures/picture_0.png')))
+    luma = [picture @ [65.481, 128.553, 24.966] / 255 + 16 for picture in (sr, hr)]
+    error = (luma[0] - luma[1])[2:-2, 2:-2]
+    # The file is rounded to 8 bits, the score is not.
+    assert 10 * np.log10(255**2 / np.mean(error**2)) == pytest.approx(rows[1]['PSNR'], abs=0.1)
+
+
+@pytest.mark.usefixtures('trained')
+def test_a_users_pairs_are_tested_as_they_are(make_pictures: PictureMaker) -> None:
+    make_pictures('lr2', height=20, width=24)
+    rows = run_test(eval_scale=2, valid_data_pathScale='lr{scale}')
+    assert {row['lr'] for row in rows} == {'files'}
+    make_pictures('lr3', height=20, width=24)
+    with pytest.raises(ValueError, match='HR and LR pictures at x3 do not pair'):
+        run_test(eval_scale=3, valid_data_pathScale='lr{scale}')
+
+
+@pytest.mark.usefixtures('trained')
+def test_the_callers_configuration_stays_as_it_is() -> None:
+    configuration = BaseTestingConfiguration(**TESTED)  # type: ignore[arg-type]
+    before = dataclasses.asdict(configuration)
+    TestingOrchestrator(configuration).test(BenchmarkType.BENCHMARK)
+    assert dataclasses.asdict(configuration) == before
+
+
+@pytest.mark.usefixtures('trained')
+@pytest.mark.parametrize(
+    ('settings', 'message'),
+    [
+        (
+            {'recipe': 'Other'},
+            'There is no checkpoint model_states_EDSR_LIIF_Other.*there are: model_states_EDSR_LIIF_Tiny',
+        ),
+        ({'model_name': 99}, 'There is no checkpoint .*_99.pth'),
+        ({'valid_data_path': 'nowhere'}, 'nowhere should hold the HR pictures of BENCHMARK'),
+        ({'benchmark': BenchmarkType.Set5, 'valid_data_path': None}, 'There is no folder datasets/Set5'),
+        ({'eval_scale': 64.0}, 'too small to be reduced by 64'),
+    ],
+)
+def test_what_can_not_be_tested_is_refused_and_nothing_is_written(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises((ValueError, OSError), match=message):
+        run_test(**settings)
+    assert not Path('results').exists()
+
+
+@pytest.mark.usefixtures('trained')
+def test_last_and_best_are_different_files() -> None:
+    assert (
+        run_test(eval_scale=2, model_name=SavedModelType.Last)[0]['checkpoint'] == STEM.replace('best', 'last') + '.pth'
+    )
+
+
+@pytest.mark.usefixtures('trained')
+def test_pictures_too_small_for_a_judge_leave_its_cell_empty(make_pictures: PictureMaker) -> None:
+    make_pictures('small', height=12, width=12)
+    run_test(eval_scale=2, valid_data_path='small')
+    assert {row['SSIM'] for row in rows_of(Path(f'results/{STEM}.csv'))} == {''}
+
+
+# Metric truth (FAULTS case 48), where the data is at hand
+
+
+def bicubic_psnr(benchmark: BenchmarkType, scale: int) -> float:
+    folder = official_lr_folder(benchmark, scale)
+    if folder is None:
+        pytest.skip(f'{benchmark.name} with LR_bicubic is not under ./datasets or $ASSR_DATASETS')
+    row = BENCHMARKS[benchmark]
+    images = BenchmarkImages(hr_files(benchmark), scale, lr_folder=folder)
+    judges = build_judges([QualityType.PSNR], torch.device('cpu'))
+    results = list(evaluate(bicubic, images, judges, color=row.color, border_px=row.border_px(scale)))
+    return mean_scores(results)[QualityType.PSNR] or 0
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(('scale', 'published'), [(2, 33.678), (3, 30.404), (4, 28.431)])
+def test_bicubic_on_set5_is_what_the_field_reports(scale: int, published: float) -> None:
+    """On Y, shaved by the scale, from the official LR files."""
+    assert bicubic_psnr(BenchmarkType.Set5, scale) == pytest.approx(published, abs=0.001)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(('scale', 'published'), [(2, 29.562), (3, 27.210), (4, 25.962)])
+def test_bicubic_on_b100_is_what_the_field_reports(scale: int, published: float) -> None:
+    assert bicubic_psnr(BenchmarkType.B100, scale) == pytest.approx(published, abs=0.001)
