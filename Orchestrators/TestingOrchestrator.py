@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from tqdm import tqdm
 
 from Configuration.BaseTestingConfiguration import BaseTestingConfiguration
 from Datasets.BenchmarkImages import BenchmarkImages
@@ -111,7 +112,9 @@ class TestingOrchestrator:
     def _evaluate(self, task: _Task, method: str, predictor: Predictor, judges: Judges, path: Path) -> list[Evaluated]:
         results = []
         border_px = task.row.border_px(task.scale)
-        for result in evaluate(predictor, task.images, judges, color=task.row.color, border_px=border_px):
+        evaluated = evaluate(predictor, task.images, judges, color=task.row.color, border_px=border_px)
+        name = f'{task.benchmark.name} x{task.scale:g} {method}'
+        for result in tqdm(evaluated, name, len(task.images), unit='picture', leave=False, disable=None):
             if self.configuration.save_pictures and method != 'bicubic':
                 write_png(self._picture_folder(path, task) / f'{result.name}.png', to_pixels(result.sr[0]))
             # The scores stay, the pictures go: a benchmark of 2K pictures would not fit into memory.

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from Orchestrators.TestingOrchestrator import TestingOrchestrator
 from Orchestrators.TrainingOrchestrator import TrainingOrchestrator
 from tests.conftest import PictureMaker
 from tests.tiny import TrainTiny
-from Utilities.images import read_image
+from Utilities.images import read_image, to_tensor
+from Utilities.resize import resize
 from Utilities.version import VERSION
 
 TESTED = {
@@ -180,6 +182,38 @@ def bicubic_psnr(benchmark: BenchmarkType, scale: int) -> float:
 def test_bicubic_on_set5_is_what_the_field_reports(scale: int, published: float) -> None:
     """On Y, shaved by the scale, from the official LR files."""
     assert bicubic_psnr(BenchmarkType.Set5, scale) == pytest.approx(published, abs=0.001)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(('scale', 'published'), [(2, 33.661), (3, 30.392), (4, 28.421)])
+def test_the_older_protocol_on_set5_can_be_had_too(scale: int, published: float) -> None:
+    """As the demos of SRCNN and VDSR: luma alone, rounded before reducing and after enlarging, not between."""
+    if official_lr_folder(BenchmarkType.Set5, scale) is None:
+        pytest.skip('Set5 is not under ./datasets or $ASSR_DATASETS')
+    scores = []
+    for file in hr_files(BenchmarkType.Set5):
+        luma = np.rint(read_image(file).pixels @ np.array([65.481, 128.553, 24.966]) / 255 + 16)
+        height, width = (side // scale * scale for side in luma.shape)
+        hr = luma[:height, :width]
+        lr = resize(hr, (height // scale, width // scale), 'matlab')
+        error = (np.rint(resize(lr, hr.shape, 'matlab')) - hr)[scale:-scale, scale:-scale]
+        scores.append(10 * np.log10(255**2 / np.mean(error**2)))
+    assert np.mean(scores) == pytest.approx(published, abs=0.001)
+
+
+TID2013 = {'I03': 21.1136, 'I04': 20.9872, 'I06': 27.0139, 'I08': 23.3003, 'I19': 21.6187}
+
+
+@pytest.mark.data
+def test_psnr_of_the_tid2013_pairs_is_what_others_measure() -> None:
+    folder = Path(os.environ.get('ASSR_DATASETS', 'datasets')) / 'metric_pairs/tid2013_5pairs'
+    if not folder.is_dir():
+        pytest.skip('metric_pairs/tid2013_5pairs is not under ./datasets or $ASSR_DATASETS')
+    judge = build_judges([QualityType.PSNR], torch.device('cpu'))[QualityType.PSNR]
+    assert judge is not None
+    for name, published in TID2013.items():
+        pair = [read_image(next((folder / part).glob(f'{name}*'))).pixels for part in ('dist_dir', 'ref_dir')]
+        assert judge(*(to_tensor(pixels)[None] for pixels in pair)).item() == pytest.approx(published, abs=1e-3)
 
 
 @pytest.mark.data
