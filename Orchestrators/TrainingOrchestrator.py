@@ -4,8 +4,6 @@ import contextlib
 import logging
 from pathlib import Path
 
-import torch
-
 from Configuration.TrainingConfiguration import TrainingConfiguration
 from Datasets.benchmarks import training_files
 from Datasets.ImageFolder import ImageFolder
@@ -24,6 +22,7 @@ from Utilities.command_line import RunFailedError
 from Utilities.devices import choose_device
 from Utilities.ProgressBar import ProgressBar, decibels_of
 from Utilities.Run import Run
+from Utilities.seeding import restore_torch_state, torch_state
 from Utilities.StopRequest import StopRequest
 from Utilities.version import code_version
 
@@ -83,8 +82,7 @@ class _Training:
         if checkpoint is not None:
             self._step.load_state({key: getattr(checkpoint, key) for key in self._step.STATE_KEYS})
             self.progress = Progress.from_state_dict(checkpoint.progress)
-            if checkpoint.rng is not None:
-                torch.set_rng_state(checkpoint.rng)
+            restore_torch_state(checkpoint.rng, run.device)
             _LOGGER.info(f'Continuing after epoch {self.progress.epoch}, batch {self.progress.batch}.')
 
     def describe_best(self) -> str:
@@ -222,7 +220,7 @@ class _Training:
             network=state['network'],
             optimizer=state['optimizer'],
             schedule=state['schedule'],
-            rng=torch.get_rng_state(),
+            rng=torch_state(self._run.device),
         )
         checkpoint.save(self._path(kind))
 

@@ -34,8 +34,8 @@ def checkpoint_to_continue(recipe: TrainingConfiguration) -> Checkpoint | None:
     if checkpoint is None:
         return None
     _refuse_other_configuration(checkpoint, recipe, path)
-    if checkpoint.rng is None:
-        raise CheckpointError(f'{path} holds no state of the random generator, so the run can not go on exactly.')
+    if 'cpu' not in checkpoint.rng:
+        raise CheckpointError(f'{path} holds no state of the random generators, so no run can go on from it.')
     if checkpoint.torch_version != str(torch.__version__):
         _LOGGER.warning(
             'The checkpoint was written by torch %s, this is %s: the run goes on, but not bit for bit.',

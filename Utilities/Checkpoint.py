@@ -51,8 +51,8 @@ class Checkpoint:
     optimizer: dict[str, Any] = dataclasses.field(default_factory=dict)
     schedule: dict[str, Any] = dataclasses.field(default_factory=dict)
 
-    rng: Tensor | None = None
-    """State of torch's CPU generator."""
+    rng: dict[str, Tensor] = dataclasses.field(default_factory=dict)
+    """States of torch's generators by device type; empty in a checkpoint that no run continues from."""
 
     code_version: str = dataclasses.field(default_factory=code_version)
     torch_version: str = str(torch.__version__)

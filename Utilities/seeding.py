@@ -8,6 +8,8 @@ the order of calls can't change it.
 import hashlib
 
 import numpy as np
+import torch
+from torch import Tensor
 
 
 def generator_for(seed: int, purpose: str, *position: int) -> np.random.Generator:
@@ -21,3 +23,18 @@ def generator_for(seed: int, purpose: str, *position: int) -> np.random.Generato
     text = f'{seed}/{purpose}/{"/".join(str(number) for number in position)}'
     key = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=16).digest(), 'little')
     return np.random.Generator(np.random.Philox(key=key))
+
+
+def torch_state(device: torch.device) -> dict[str, Tensor]:
+    """States of torch's own generators, which dropout and its like draw from: the CPU's, and a GPU's if it is used."""
+    states = {'cpu': torch.get_rng_state()}
+    if device.type == 'cuda':
+        states['cuda'] = torch.cuda.get_rng_state(device)
+    return states
+
+
+def restore_torch_state(states: dict[str, Tensor], device: torch.device) -> None:
+    """The inverse of `torch_state`; a GPU without a state of its own keeps the one it has."""
+    torch.set_rng_state(states['cpu'])
+    if device.type == 'cuda' and 'cuda' in states:
+        torch.cuda.set_rng_state(states['cuda'], device)

@@ -1,0 +1,37 @@
+"""What needs a GPU: the same pictures as on the CPU, and training that learns and resumes there."""
+
+import pytest
+import torch
+
+from Models import DecoderType, EncoderType, SavedModelType
+from Models.build import build_super_resolver
+from Orchestrators.file_names import checkpoint_path
+from Orchestrators.TrainingOrchestrator import TrainingOrchestrator
+from tests.conftest import PictureMaker
+from tests.tiny import TrainTiny
+from Utilities.Checkpoint import Checkpoint
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason='there is no GPU here'),
+]
+
+
+def test_a_picture_is_the_same_on_gpu_and_cpu(random: torch.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.cuda.matmul, 'allow_tf32', False)
+    monkeypatch.setattr(torch.backends.cudnn, 'allow_tf32', False)
+    torch.manual_seed(0)
+    model = build_super_resolver(EncoderType.EDSR, DecoderType.LIIF)
+    lr = torch.rand(1, 3, 40, 50, generator=random)
+    expected = model.upscale(lr, (131, 150))
+    found = model.cuda().upscale(lr.cuda(), (131, 150)).cpu()
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
+
+
+def test_a_run_on_a_gpu_learns_and_resumes(make_pictures: PictureMaker) -> None:
+    make_pictures()
+    for epochs in (2, 4):
+        TrainingOrchestrator(TrainTiny(device='cuda', epochs=epochs, workers=1)).train()
+    progress = Checkpoint.load(checkpoint_path(TrainTiny(), SavedModelType.Last, '.')).progress
+    assert (progress['epoch'], progress['samples_seen']) == (4, 48)
+    assert progress['best'] > 15
