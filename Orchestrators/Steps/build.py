@@ -35,7 +35,9 @@ def build_step(recipe: TrainingConfiguration, device: torch.device) -> TrainingS
         case ScheduleType.MultiStep:
             schedule = schedules.multi_step(optimizer, recipe.milestones, recipe.gamma)
     if network.decoder.trains_by_likelihood:
-        _LOGGER.info(f'{recipe.decoder.name} learns by its own likelihood: `losses` is not used, and there is no PSNR.')
+        _LOGGER.info(
+            f'{recipe.decoder.name} learns by its own likelihood: `losses` is not used, and training has no PSNR.'
+        )
         return LikelihoodStep(network, optimizer, schedule)
     return ReconstructionStep(network, _build_objective(recipe).to(device), optimizer, schedule)
 
