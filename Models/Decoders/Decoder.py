@@ -41,7 +41,8 @@ class Decoder(nn.Module, ABC):
 
     receptive_field: int | None = None
     """How many LR pixels of features and image, to each side of the one that a coordinate falls into, decide its color
-    (at scales from 1 on). With this margin, a crop gives the colors of the whole. None: no margin does."""
+    (at scales from 1 on). With this margin, a crop gives the colors of the whole; but where a network takes the nearest
+    LR pixel, rounding decides for coordinates on the border of two. None: no margin does."""
 
     @abstractmethod
     def prepare(self, features: Float[Tensor, 'batch dim h w'], lr: Float[Tensor, 'batch 3 h w']) -> Any:  # noqa: ANN401

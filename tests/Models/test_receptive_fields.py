@@ -51,6 +51,7 @@ DECODER_VIEWS: list[tuple[str, dict[str, Any], int | None]] = [
     ('LTE', {}, 2),
     ('LTE', {'plus': True}, 2),
     ('LINF', {}, 2),
+    # Noise and patches are counted from the picture's corner.
     ('LINF', {'temperature': 0.5}, None),
     ('LINF', {'patch_size': 3}, None),
     # A convolution at LR, and smaller ones at HR.
@@ -58,13 +59,16 @@ DECODER_VIEWS: list[tuple[str, dict[str, Any], int | None]] = [
     ('Native', {'scale': 3}, 2),
     ('Native', {'scale': 4}, 2),
     ('Native', {'scale': 8}, 2),
+    # Means over all queries.
     ('SRNO', {}, None),
     ('HIIF', {}, None),
+    # The attention over the whole image, and the step to a neighbor, which depends on the image's size.
     ('CiaoSR', {}, None),
     ('CiaoSR', {'non_local_attn': False}, None),
-    ('CLIT', {'stages': 1}, 3),
-    ('CLIT', {'stages': 1, 'r': 0}, 3),
-    ('CLIT', {'stages': 1, 'r': 2}, 4),
+    # Two convolutions around a window.
+    ('CLIT', {'stages': 1, 'r': 0}, 2),
+    ('CLIT', {'stages': 1, 'r': 3}, 5),
+    # The sizes of later stages' maps follow from the picture's.
     ('CLIT', {'stages': 2}, None),
 ]
 """Network, options besides the tiny ones, LR pixels to each side; None: no crop gives the same."""
@@ -97,7 +101,7 @@ def random_images() -> Images:
 
 
 def scale_of(decoder: Decoder) -> int:
-    return getattr(decoder, 'scale', 2)
+    return getattr(decoder, 'scale', 4)
 
 
 def pixels_of(side: int, scale: int, margin: int = 0) -> Tensor:
@@ -111,7 +115,9 @@ def coordinates_inside(decoder: Decoder, margin: int) -> Tensor:
     if hasattr(decoder, 'scale'):
         return pixels_of(SIDE, decoder.scale, margin)
     random = torch.Generator().manual_seed(1)
-    return (torch.rand(1, 3000, 2, generator=random, dtype=torch.float64) * 2 - 1) * (1 - 2 * margin / SIDE)
+    thousandths = torch.randint(margin * 1000, (SIDE - margin) * 1000, (1, 3000, 2), generator=random).double()
+    # On no border or centre: which pixel is nearest there, the networks decide by parts of the picture's width.
+    return 2 * (thousandths + 0.3) / 1000 / SIDE - 1
 
 
 @torch.inference_mode()
