@@ -54,21 +54,37 @@ class SuperResolver(nn.Module):
         self.register_buffer('mean', torch.tensor(decoder.image_mean), persistent=False)
         self.register_buffer('std', torch.tensor(decoder.image_std), persistent=False)
 
+    @property
+    def receptive_field(self) -> int | None:
+        """How many LR pixels, to each side of the one that an HR pixel falls into, decide its color.
+
+        With this margin, a crop is upscaled as it is in the whole (at scales from 1 on). None: no margin does.
+        """
+        encoder, decoder = self.encoder.receptive_field, self.decoder.receptive_field
+        return None if encoder is None or decoder is None else encoder + decoder
+
     def forward(
         self,
         lr: Float[Tensor, 'batch 3 h w'],
         coord: Float[Tensor, 'batch queries 2'],
         cell: Float[Tensor, 'batch 2'],
-    ) -> Float[Tensor, 'batch queries 3']:
+        hr: Float[Tensor, 'batch queries 3'] | None = None,
+    ) -> Float[Tensor, 'batch queries 3'] | Float[Tensor, '']:
         """Colors at the given coordinates, for training: not clipped, so that gradients reach every pixel.
+
+        All that training asks of the network goes through here, as wrappers such as DistributedDataParallel need it.
 
         Args:
             lr: images in [0, 1].
             coord: centres of HR pixels as (y, x), where the image spans [-1, 1].
             cell: height and width of an HR pixel in the same units.
+            hr: true colors in [0, 1] at the coordinates. Given them, the answer is the decoder's own training loss
+                instead; only for decoders that train by likelihood.
         """
         normalized = self._normalize(lr)
         context = self._prepare(normalized)
+        if hr is not None:
+            return self.decoder.training_loss(context, coord, cell, (hr - self.mean) / self.std)
         return self.decoder.query(context, coord, cell) * self.std + self.mean
 
     @torch.inference_mode()

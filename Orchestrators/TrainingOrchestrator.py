@@ -149,7 +149,7 @@ class _Training:
             self.progress.averages.setdefault(name, RunningMean()).add(value, count)
         self.progress.batch += 1
         self.progress.samples_seen += count
-        bar.advance(count, f'Epoch {self.progress.epoch + 1}/{self._recipe.epochs}', parts['loss'], parts['mse'])
+        bar.advance(count, f'Epoch {self.progress.epoch + 1}/{self._recipe.epochs}', parts['loss'], parts.get('mse'))
 
     def _end_epoch(self, validation: Validation) -> None:
         progress, recipe = self.progress, self._recipe
@@ -175,13 +175,13 @@ class _Training:
         self._exit_if_asked(save=False)
 
     def _report(self, means: dict[str, float], rate: float, result: ValidationResult | None, is_best: bool) -> None:
-        psnr = decibels_of(means.pop('mse'))
-        message = (
-            f'Epoch {self.progress.epoch}/{self._recipe.epochs}: loss {means["loss"]:.4f}, PSNR {psnr:.2f} dB, '
-            f'rate {rate:.3g}'
-        )
-        scalars = {f'train/{name}': value for name, value in means.items()}
-        scalars |= {'train/psnr': psnr, 'train/learning_rate': rate}
+        mse = means.pop('mse', None)
+        scalars = {f'train/{name}': value for name, value in means.items()} | {'train/learning_rate': rate}
+        message = f'Epoch {self.progress.epoch}/{self._recipe.epochs}: loss {means["loss"]:.4f}, '
+        if mse is not None:
+            scalars['train/psnr'] = decibels_of(mse)
+            message += f'PSNR {scalars["train/psnr"]:.2f} dB, '
+        message += f'rate {rate:.3g}'
         if result is not None:
             message += f' | validation {result}{" (best)" if is_best else ""}'
             scalars |= result.scalars()

@@ -38,15 +38,16 @@ class ProgressBar:
     ) -> None:
         self._bar.close()
 
-    def advance(self, samples: int, epoch: str, loss: Tensor, mse: Tensor) -> None:
-        """Count a batch; `epoch` is shown as it is."""
+    def advance(self, samples: int, epoch: str, loss: Tensor, mse: Tensor | None) -> None:
+        """Count a batch; `epoch` is shown as it is. No `mse`: no PSNR is shown."""
         self._bar.update(samples)
         # Reading a number waits for the device, so only as often as an eye can follow.
         if self._bar.disable or time.monotonic() - self._last_readout < _SECONDS_BETWEEN_READOUTS:
             return
         self._last_readout = time.monotonic()
         self._bar.set_description(epoch, refresh=False)
-        self._bar.set_postfix_str(f'loss {loss.item():.4f}, PSNR {decibels_of(mse.item()):.1f} dB')
+        psnr = '' if mse is None else f', PSNR {decibels_of(mse.item()):.1f} dB'
+        self._bar.set_postfix_str(f'loss {loss.item():.4f}{psnr}')
 
 
 def decibels_of(mse: float) -> float:

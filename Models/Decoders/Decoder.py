@@ -33,6 +33,17 @@ class Decoder(nn.Module, ABC):
     """Whether `prepare` is given the features of the padded image, for decoders with layers of their own that a cropped
     border would change. They may then be higher and wider than the image."""
 
+    trains_by_likelihood: bool = False
+    """Whether the network learns by a loss of its own, `training_loss`, and by no other."""
+
+    patch_size: int = 1
+    """Side, in HR pixels, of the patch around each coordinate whose true colors `training_loss` is given."""
+
+    receptive_field: int | None = None
+    """How many LR pixels of features and image, to each side of the one that a coordinate falls into, decide its color
+    (at scales from 1 on). With this margin, a crop gives the colors of the whole; but where a network takes the nearest
+    LR pixel, rounding decides for coordinates on the border of two. None: no margin does."""
+
     @abstractmethod
     def prepare(self, features: Float[Tensor, 'batch dim h w'], lr: Float[Tensor, 'batch 3 h w']) -> Any:  # noqa: ANN401
         """Everything that the image alone decides; handed to `query` as it is.
@@ -75,3 +86,18 @@ class Decoder(nn.Module, ABC):
         """
         for coord in chunks:
             yield self.query(context, coord, cell)
+
+    def training_loss(
+        self,
+        context: Any,  # noqa: ANN401
+        coord: Float[Tensor, 'batch queries 2'],
+        cell: Float[Tensor, 'batch 2'],
+        hr: Float[Tensor, 'batch queries colors'],
+    ) -> Float[Tensor, '']:
+        """Negative log-likelihood of the true colors, to be minimized; only where `trains_by_likelihood`.
+
+        Args:
+            context, coord, cell: as in `query`.
+            hr: normalized colors at the coordinates; with a `patch_size`, of the whole patch around each.
+        """
+        raise NotImplementedError(f'{type(self).__name__} has no loss of its own.')

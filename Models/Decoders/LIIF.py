@@ -57,6 +57,7 @@ class LIIF(Decoder):
         self.local_ensemble = local_ensemble
         self.feat_unfold = feat_unfold
         self.cell_decode = cell_decode
+        self.receptive_field = int(local_ensemble) + int(feat_unfold)
         self.feature_inputs = feature_dim * (9 if feat_unfold else 1)
         self.imnet = MLP(self.feature_inputs + 2 + (2 if cell_decode else 0), hidden, 3)
 

@@ -64,6 +64,8 @@ class LINF(Decoder):
         ValueError: for a hidden_dim or patch_size of the wrong parity, no flow layer, or a negative temperature.
     """
 
+    trains_by_likelihood = True
+
     def __init__(  # noqa: PLR0913
         self,
         feature_dim: int,
@@ -87,6 +89,8 @@ class LINF(Decoder):
         self.patch_size = patch_size
         self.temperature = temperature
         self.seed = seed
+        # Patches are counted from the picture's corner, and the noise by the picture's pixels.
+        self.receptive_field = 2 if patch_size == 1 and temperature == 0 else None
         self.texture_dim = 3 * patch_size**2
         """Numbers that the flow is over: all pixels of the patch in red, then in green, then in blue."""
         self.coef = conv3x3(feature_dim, hidden_dim)
@@ -147,9 +151,6 @@ class LINF(Decoder):
     ) -> Float[Tensor, '']:
         """Negative log-likelihood of the true colors, mean over the queries: the published network's only loss.
 
-        A step normalizes both `batch.lr` and `batch.hr` by `image_mean` and `image_std`, calls
-        `context = decoder.prepare(encoder(lr), lr)`, and goes down the gradient of
-        `decoder.training_loss(context, batch.coord, batch.cell, hr)`, with no other loss and no noise.
         (Published networks may then be tuned with 5e-4 of it plus the L1 loss of the colors at temperature 0.)
 
         Args:

@@ -54,6 +54,8 @@ class LTE(Decoder):
         ValueError: for a hidden_dim that is not even, or a limit that is not positive.
     """
 
+    receptive_field = 2
+
     def __init__(
         self,
         feature_dim: int,

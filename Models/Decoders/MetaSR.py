@@ -45,6 +45,8 @@ class MetaSR(Decoder):
         hidden: widths of the MLP's hidden layers.
     """
 
+    receptive_field = 2
+
     def __init__(self, feature_dim: int, hidden: Sequence[int] = (256,)) -> None:
         super().__init__()
         self.imnet = MLP(3, hidden, feature_dim * 9 * 3)

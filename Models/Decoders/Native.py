@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from Models.Decoders.Decoder import Color, Decoder
 from Models.Decoders.local_ensemble import gather_pixels
@@ -60,6 +60,7 @@ class Native(Decoder):
         if min(self.image_std) <= 0:
             raise ValueError(f'image_std must be above 0, got {self.image_std}.')
         self.tail = encoder.native_tail(scale)
+        self.receptive_field = _reach(self.tail, scale)
 
     def prepare(
         self, features: Float[Tensor, 'batch dim padded_h padded_w'], lr: Float[Tensor, 'batch 3 h w']
@@ -96,6 +97,19 @@ class Native(Decoder):
                 f'Native knows the centres of the {size[0]}x{size[1]} pixels only, and was asked for a color '
                 f'{off_center.item():.2f} pixels beside. Use a decoder for any scale.'
             )
+
+
+def _reach(tail: nn.Module, scale: int) -> int | None:
+    """LR pixels to each side of an LR pixel that its HR pixels depend on; None if a layer is not known to say."""
+    first, last = 0, scale - 1  # the HR pixels of LR pixel 0, then what they come from, layer by layer
+    for layer in reversed([module for module in tail.modules() if not any(module.children())]):
+        if isinstance(layer, nn.Conv2d) and isinstance(layer.padding[0], int):
+            first, last = first - layer.padding[0], last + layer.padding[0]
+        elif isinstance(layer, nn.PixelShuffle):
+            first, last = first // layer.upscale_factor, last // layer.upscale_factor
+        else:
+            return None
+    return max(-first, last)
 
 
 def _color(setting: str, value: Sequence[float]) -> Color:

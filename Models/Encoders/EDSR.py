@@ -34,6 +34,7 @@ class EDSR(Encoder):
         if n_resblocks < 0 or n_feats < 1:
             raise ValueError(f'n_resblocks must be at least 0 and n_feats at least 1, got {n_resblocks} and {n_feats}.')
         self.feature_dim = n_feats
+        self.receptive_field = 2 * n_resblocks + 2
         self.head = nn.Sequential(conv3x3(3, n_feats))
         blocks = [ResidualBlock(n_feats, res_scale) for _ in range(n_resblocks)]
         self.body = nn.Sequential(*blocks, conv3x3(n_feats, n_feats))

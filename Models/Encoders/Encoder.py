@@ -19,6 +19,10 @@ class Encoder(nn.Module, ABC):
     size_multiple: int = 1
     """`extract` sees images whose height and width are multiples of this."""
 
+    receptive_field: int | None = None
+    """How many LR pixels to each side decide a feature. With this margin, a crop gives the features of the whole.
+    None: no margin does."""
+
     def forward(self, lr: Float[Tensor, 'batch 3 h w']) -> Float[Tensor, 'batch feature_dim h w']:
         """Features of a normalized image of any size, one vector per LR pixel."""
         return self.extract_padded(lr)[..., : lr.shape[2], : lr.shape[3]]

@@ -90,6 +90,8 @@ class RCAN(Encoder):
         if not 1 <= reduction <= n_feats:
             raise ValueError(f'reduction must be from 1 to n_feats, got {reduction} and n_feats {n_feats}.')
         self.feature_dim = n_feats
+        # An attention block takes means over the whole image.
+        self.receptive_field = None if n_resgroups and n_resblocks else n_resgroups + 2
         self.head = nn.Sequential(conv3x3(3, n_feats))
         groups = [ResidualGroup(n_feats, n_resblocks, reduction, res_scale) for _ in range(n_resgroups)]
         self.body = nn.Sequential(*groups, conv3x3(n_feats, n_feats))

@@ -78,6 +78,7 @@ class RDN(Encoder):
         if kernel_size < 1 or kernel_size % 2 == 0:
             raise ValueError(f'kernel_size must be odd, got {kernel_size}.')
         self.feature_dim = G0
+        self.receptive_field = 3 * (kernel_size // 2) + blocks * layers
         self.kernel_size = kernel_size
         self.SFENet1 = self._conv(3, G0)
         self.SFENet2 = self._conv(G0, G0)

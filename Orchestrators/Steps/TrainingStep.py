@@ -16,7 +16,7 @@ class TrainingStep(ABC):
 
     @abstractmethod
     def run(self, batch: TrainingBatch) -> dict[str, Tensor]:
-        """Learn from one batch; returns detached scalars for the log, among them `loss` and `mse`.
+        """Learn from one batch; returns detached scalars for the log: `loss`, `mse` if colors are predicted, others.
 
         Raises:
             FloatingPointError: if the loss or a gradient is not finite; the weights are left as they were.
