@@ -92,7 +92,9 @@ def _round_half_up(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.clip(np.floor(values + 0.5), 0, 255)
 
 
-def _contributions(count_in: int, count_out: int, scale: float) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.intp]]:
+def _contributions(
+    count_in: int, count_out: int, scale: float
+) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.intp]]:
     """For each output pixel along one axis: the input pixels it sees and their weights, both (count_out, taps)."""
     shrink = min(scale, 1.0)
     width = 4 / shrink
@@ -109,7 +111,7 @@ def _contributions(count_in: int, count_out: int, scale: float) -> tuple[npt.NDA
     return weights, np.where(indices < count_in, indices, 2 * count_in - 1 - indices)
 
 
-def _cubic(distance: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _cubic(distance: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
     """Keys' kernel with a = -0.5."""
     x = np.abs(distance)
     near = ((1.5 * x - 2.5) * x) * x + 1

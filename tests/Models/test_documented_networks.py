@@ -1,4 +1,4 @@
-"""What docs/networks.md says of the networks is so."""
+"""What the README says of the networks is so."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ from Models import DecoderType, EncoderType
 from Models.build import build_super_resolver
 from tests.reference_files import REFERENCES, Reference
 
-TEXT = (Path(__file__).parents[2] / 'docs' / 'networks.md').read_text()
+TEXT = (Path(__file__).parents[2] / 'README.md').read_text()
 LINES = [line for line in TEXT.splitlines() if re.match(r'\| [A-Z]', line)]
 ROWS = [[cell.strip() for cell in line.strip('|').split('|')] for line in LINES if '| Paper |' not in line]
 MEMBERS = {*EncoderType.__members__, *DecoderType.__members__}
