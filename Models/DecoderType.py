@@ -9,3 +9,9 @@ class DecoderType(Enum):
 
     LIIF = 'LIIF'
     """Local implicit image function."""
+
+    CiaoSR = 'CiaoSR'
+    """Continuous implicit attention-in-attention network."""
+
+    CLIT = 'CLIT'
+    """Cascaded local implicit transformer."""
