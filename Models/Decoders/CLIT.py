@@ -1,9 +1,10 @@
 """CLIT: cascaded local implicit transformer, a decoder with attention over a window around the coordinate.
 
 Paper: Chen, Xu, Hong, Tsai, Kuo, Lee, CVPR 2023, https://arxiv.org/abs/2303.16513.
-Written from the paper. Checked against outputs of jaroslaw1007/CLIT@f13a053 (tests/references/clit1.npz, clit2.npz).
+Written from a description of the method, not from its code.
+Checked against outputs of jaroslaw1007/CLIT@f13a053 (tests/references/clit1.npz, clit2.npz).
 Differs from it: which stages run, and on maps of which sizes, follows from the scale alone, in training too, where the
-original draws a random scale per stage and takes a loss from each stage's prediction; here there is the last one's.
+original draws a scale per stage; and `query` gives the last stage's prediction only.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -61,8 +62,8 @@ class CLIT(Decoder):
     Stage i works on the encoder's features at `scale_per_stage ** i` times the LR size, and takes part if the picture
     asked for is larger than that; so it learns from such pictures only. One stage is the paper's LIT.
 
-    The published configurations state `scale_base: 4` for testing and scales of up to 4, 4 and 2 in the three
-    stages' training; that testing goes from the smallest map to the largest by factors of 4 is concluded from this.
+    Which maps the original's test takes is not checked: its configurations state `scale_base: 4`, and for training the
+    three stages scales of up to 4, 4 and 2, from which the rule above is concluded. The stages themselves are checked.
 
     Args:
         feature_dim: channels of the encoder's features.

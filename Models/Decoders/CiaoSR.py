@@ -1,7 +1,8 @@
 """CiaoSR: continuous implicit attention-in-attention network, a decoder that learns its ensemble's weights.
 
 Paper: Cao et al., CVPR 2023, https://arxiv.org/abs/2212.04362.
-Written from the paper. Checked against outputs of caojiezhang/CiaoSR@adac6df (tests/references/ciaosr.npz).
+Written from a description of the method, not from its code.
+Checked against outputs of caojiezhang/CiaoSR@adac6df (tests/references/ciaosr.npz).
 Differs from it: the cell is given once per image; the shares of key and value in the first layers of their MLPs, which
 are linear, are computed once per LR pixel, which gives the same numbers up to rounding; `feat_unfold=False` works
 together with the non-local attention; and one row or column of pixels is a picture too.

@@ -2,7 +2,8 @@
 
 Papers: Mei et al., CVPR 2020, https://arxiv.org/abs/2006.01424 (cross-scale non-local attention); Cao et al., CVPR
 2023, https://arxiv.org/abs/2212.04362 (its use in CiaoSR).
-Written from the papers. Checked through CiaoSR, against outputs of caojiezhang/CiaoSR@adac6df.
+Written from a description of the method, not from its code.
+Checked through CiaoSR, against outputs of caojiezhang/CiaoSR@adac6df.
 Differs from it: no `escape_NaN` among the weights, the smallest patch norm that it stores as one.
 """
 
