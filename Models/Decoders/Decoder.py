@@ -1,7 +1,7 @@
 """What every decoder promises."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from jaxtyping import Float
@@ -32,6 +32,17 @@ class Decoder(nn.Module, ABC):
     wants_padding: bool = False
     """Whether `prepare` is given the features of the padded image, for decoders with layers of their own that a cropped
     border would change. They may then be higher and wider than the image."""
+
+    def set_normalization(self, image_mean: Sequence[float], image_std: Sequence[float]) -> None:
+        """For constructors that leave it open, as networks were published with more than one.
+
+        Raises:
+            ValueError: if these are not three numbers each, or a deviation is not above 0.
+        """
+        self.image_mean = _color('image_mean', image_mean)
+        self.image_std = _color('image_std', image_std)
+        if min(self.image_std) <= 0:
+            raise ValueError(f'image_std must be above 0, got {self.image_std}.')
 
     @abstractmethod
     def prepare(self, features: Float[Tensor, 'batch dim h w'], lr: Float[Tensor, 'batch 3 h w']) -> Any:  # noqa: ANN401
@@ -75,3 +86,10 @@ class Decoder(nn.Module, ABC):
         """
         for coord in chunks:
             yield self.query(context, coord, cell)
+
+
+def _color(setting: str, value: Sequence[float]) -> Color:
+    if len(value) != 3:
+        raise ValueError(f'{setting} must be three numbers (red, green, blue), got {value}.')
+    red, green, blue = (float(channel) for channel in value)
+    return red, green, blue

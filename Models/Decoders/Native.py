@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from Models.Decoders.Decoder import Color, Decoder
+from Models.Decoders.Decoder import Decoder
 from Models.Decoders.local_ensemble import gather_pixels
 from Models.Encoders.Encoder import Encoder
 from Utilities.coordinates import nearest_pixel
@@ -55,10 +55,7 @@ class Native(Decoder):
     ) -> None:
         super().__init__()
         self.scale = scale
-        self.image_mean = _color('image_mean', image_mean)
-        self.image_std = _color('image_std', image_std)
-        if min(self.image_std) <= 0:
-            raise ValueError(f'image_std must be above 0, got {self.image_std}.')
+        self.set_normalization(image_mean, image_std)
         self.tail = encoder.native_tail(scale)
 
     def prepare(
@@ -96,10 +93,3 @@ class Native(Decoder):
                 f'Native knows the centres of the {size[0]}x{size[1]} pixels only, and was asked for a color '
                 f'{off_center.item():.2f} pixels beside. Use a decoder for any scale.'
             )
-
-
-def _color(setting: str, value: Sequence[float]) -> Color:
-    if len(value) != 3:
-        raise ValueError(f'{setting} must be three numbers (red, green, blue), got {value}.')
-    red, green, blue = (float(channel) for channel in value)
-    return red, green, blue
