@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from Models.build import build_super_resolver
 from Models.DecoderType import DecoderType
@@ -69,7 +69,7 @@ class KeyReport:
         )
 
 
-def load_weights(network: SuperResolver, state: Mapping[str, Tensor], keys: KeyMap) -> KeyReport:
+def load_weights(network: nn.Module, state: Mapping[str, Tensor], keys: KeyMap) -> KeyReport:
     """Put official weights into a network, all of them or none.
 
     Raises:

@@ -20,6 +20,7 @@ from Models.published_checkpoints.key_maps import (
 )
 from Models.published_checkpoints.PublishedNetwork import PublishedNetwork, Shapes, UnknownNetworkError
 from Models.published_checkpoints.recognition import DIV2K_MEAN
+from Models.published_checkpoints.shapes import below
 from Models.published_checkpoints.specifications import decoder_of, encoder_of, refuse_unknown
 
 Options = dict[str, Any]
@@ -112,7 +113,9 @@ def from_generator(name: str, args: Arguments) -> PublishedNetwork:
     return PublishedNetwork(encoder, options_of(encoder_args), decoder, decoder_options, keys)
 
 
-def from_study(name: str, args: Arguments, encoder: str, encoder_args: Arguments, shapes: Shapes) -> PublishedNetwork:
+def from_study(
+    name: str, args: Arguments, encoder: str, encoder_args: Arguments, shapes: Shapes | None = None
+) -> PublishedNetwork:
     """A network of tayyabnasir22/INR-ASSR-Emperical-Analysis; so far HIIF, as no other source of it was to be had.
 
     Raises:
@@ -123,7 +126,7 @@ def from_study(name: str, args: Arguments, encoder: str, encoder_args: Arguments
         raise UnknownNetworkError(f"Of the study's networks only HIIF is read by its arguments, not {name!r}.")
     # Its encoders are those of LIIF; EDSR is the baseline unless it says otherwise.
     spec = 'edsr-baseline' if encoder == 'EDSR' else encoder.lower()
-    of_encoder = {key.removeprefix('encoder.'): shape for key, shape in shapes.items()}
+    of_encoder = below('encoder.', shapes) if shapes is not None else None
     kind, encoder_options = encoder_of(spec, encoder_args, of_encoder)
     decoder, decoder_options = decoder_of(name.lower(), args, shapes)
     return PublishedNetwork(kind, encoder_options, decoder, decoder_options, from_liif)
