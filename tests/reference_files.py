@@ -54,8 +54,8 @@ class Reference:
     def __init__(self, file: str | Path) -> None:
         path = REFERENCES / f'{file}.npz' if isinstance(file, str) else file
         self.name = path.stem
-        with np.load(path, allow_pickle=False) as file:
-            self._arrays = {key: file[key] for key in file.files}
+        with np.load(path, allow_pickle=False) as stored:
+            self._arrays = {key: stored[key] for key in stored.files}
         self.meta: dict[str, Any] = json.loads(str(self._arrays.pop('meta')))
 
     def __getitem__(self, key: str) -> Tensor:
@@ -103,6 +103,14 @@ class Reference:
 def official_keys(configuration: str) -> list[tuple[str, tuple[int, ...]]]:
     """Keys and shapes of an official state_dict, such as that of `rcan-encoder`."""
     return [(key, tuple(shape)) for key, shape, _ in _official_key_lists()[configuration]['keys']]
+
+
+def official_configurations() -> dict[str, dict[str, Any]]:
+    """How each configuration in the lists of official keys was built (`constructor`), and its size (`n_params`)."""
+    return {
+        name: {key: value for key, value in entry.items() if key != 'keys'}
+        for name, entry in _official_key_lists().items()
+    }
 
 
 def official_keys_of(constructor: Mapping[str, Any]) -> list[tuple[str, tuple[int, ...]]] | None:

@@ -4,6 +4,7 @@ import dataclasses
 import importlib
 import pickle
 import re
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -55,7 +56,10 @@ def read_published(path: Path) -> PublishedFile:
 
 def _read_pickle(path: Path) -> Mapping[str, Any]:
     try:
-        content = torch.load(path, map_location='cpu', weights_only=True)
+        with warnings.catch_warnings():
+            # torch finds another pickle protocol worth a long warning; it either can read it, or is caught below.
+            warnings.simplefilter('ignore')
+            content = torch.load(path, map_location='cpu', weights_only=True)
     except pickle.UnpicklingError as error:
         # torch's own text advises to load without weights_only, which would run code from the file.
         raise ValueError(
