@@ -75,7 +75,9 @@ def _x(subject: Subject, call: Call) -> dict[str, Tensor]:
         return {name: _native_picture(subject, image)}
     model = subject.model
     mean, std = model.mean[:, None, None], model.std[:, None, None]
-    return {name: _native_picture(subject, (image - mean) / std) * std + mean}
+    picture = _native_picture(subject, (image - mean) / std) * std + mean
+    torch.testing.assert_close(model.upscale(image, (picture.shape[2], picture.shape[3])), picture.clamp(0, 1))
+    return {name: picture}
 
 
 def _native_picture(subject: Subject, normalized: Tensor) -> Tensor:

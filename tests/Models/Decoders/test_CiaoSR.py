@@ -1,11 +1,5 @@
-import gzip
-import json
-import re
-import zlib
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -14,99 +8,8 @@ from torch.nn import functional
 from Models import DecoderType, EncoderType
 from Models.build import build_super_resolver
 from Models.Decoders.CiaoSR import CiaoSR
-from Models.Encoders.EDSR import EDSR
-from Models.published_checkpoints import from_ciaosr, from_ciaosr_rdn
-from Models.SuperResolver import SuperResolver
 
-REFERENCES = Path(__file__).parents[2] / 'references'
 FLOAT = torch.float64
-
-
-def load(name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    with np.load(REFERENCES / f'{name}.npz', allow_pickle=False) as file:
-        arrays = {key: torch.from_numpy(file[key]) for key in file.files if key != 'meta'}
-        return arrays, json.loads(str(file['meta']))
-
-
-def regenerated(weights: dict[str, Any], keys: list[tuple[str, torch.Size]]) -> dict[str, Tensor]:
-    """The recipe in `meta.weights`, as far as these networks have such keys."""
-    state = {}
-    for key, shape in keys:
-        random = np.random.RandomState(zlib.crc32(f'{weights["seed"]}:{key}'.encode()))
-        value = random.standard_normal(int(np.prod(shape))).reshape(shape)
-        if key.endswith('.bias'):
-            value = 0.05 * value
-        elif len(shape) == 1:
-            value = 0.25 + 0.05 * value
-        else:
-            value = weights['gain'] * value / np.sqrt(np.prod(shape[1:]))
-        for pattern, factor in weights['overrides']:
-            value = value * factor if re.search(pattern, key) else value
-        state[key] = torch.from_numpy(value.astype(np.float32))
-    return state
-
-
-def official_name(key: str, blocks: int) -> str:
-    """Our key of EDSR with CiaoSR in the original's words."""
-    key = key.removeprefix('decoder.').removeprefix('encoder.')
-    key = re.sub(r'^head\.0', 'conv_first', re.sub(rf'^body\.{blocks}\.', 'conv_after_body.', key))
-    return key.replace('.body.0.', '.conv1.').replace('.body.2.', '.conv2.')
-
-
-def test_output_is_the_published_one() -> None:
-    arrays, meta = load('ciaosr')
-    model = SuperResolver(EDSR(2, 8), CiaoSR(8, (32, 32), (32, 32), (32, 32)))
-    state = {key.removeprefix('state/'): tensor for key, tensor in arrays.items() if key.startswith('state/')}
-    model.load_state_dict(from_ciaosr({f'generator.{key}': tensor for key, tensor in state.items()}))
-    cell = arrays['input/cell'][:, 0]
-    with torch.inference_mode():
-        features = model.encoder(arrays['input/inp'])
-        context = model.decoder.prepare(features, arrays['input/inp'])
-        found = {
-            'feat': features,
-            'cs_attn': context.values[:, :, 72:].transpose(1, 2).unflatten(2, features.shape[2:]),
-            'rgb': model.decoder.query(context, arrays['input/coord'], cell),
-        }
-    for name, tensor in found.items():
-        atol = meta['suggested_atol'][f'output/{name}']
-        torch.testing.assert_close(tensor, arrays[f'output/{name}'], atol=atol, rtol=0)
-
-
-def test_full_size_output_is_the_published_one() -> None:
-    arrays, meta = load('fullsize_edsr_ciaosr')
-    model = SuperResolver(EDSR(), CiaoSR(64))
-    shapes = [(official_name(key, 16), tensor.shape) for key, tensor in model.state_dict().items()]
-    state = regenerated(meta['weights'], shapes) | {'cs_attn.escape_NaN': torch.tensor([1e-4])}
-    model.load_state_dict(from_ciaosr(state))
-    with torch.inference_mode():
-        context = model.decoder.prepare(model.encoder(arrays['input/inp']), arrays['input/inp'])
-        found = model.decoder.query(context, arrays['input/coord'], arrays['input/cell'][:, 0])
-    torch.testing.assert_close(found, arrays['output/rgb'], atol=meta['suggested_atol']['output/rgb'], rtol=0)
-    assert sum(parameter.numel() for parameter in model.parameters()) == meta['n_params']
-
-
-def test_parameter_count_is_the_published_one() -> None:
-    """1.43 M beside EDSR-baseline."""
-    count = sum(parameter.numel() for parameter in CiaoSR(64).parameters())
-    assert count == pytest.approx(1_430_000, rel=2e-3)
-
-
-@pytest.fixture
-def official_keys() -> dict[str, Any]:
-    path = REFERENCES / 'official_state_dict_keys.json.gz'
-    with gzip.open(path) as file:
-        return json.load(file)
-
-
-def rdn_shapes(config: dict[str, Any]) -> dict[str, list[int]]:
-    return {key: shape for key, shape, _ in config['keys']}
-
-
-def test_rdn_keys_map_one_to_one_onto_those_of_the_liif_repository(official_keys: dict[str, Any]) -> None:
-    ciaosr = rdn_shapes(official_keys['ciaosr-rdn'])
-    own = {key: torch.empty(shape) for key, shape in ciaosr.items() if not key.startswith(('imnet_', 'cs_attn'))}
-    mapped = {key: list(tensor.shape) for key, tensor in from_ciaosr_rdn(own).items()}
-    assert mapped == rdn_shapes(official_keys['rdn-encoder'])
 
 
 OPTIONS = [
