@@ -32,14 +32,6 @@ def convert(file: Path, out: Path | None = None, *, overwrite: bool = False) -> 
     found = read_published(file)
     published = found.network
     _LOGGER.info('%s: layout %s, network %s', file, found.layout, published.name)
-    network = published.build()
-    report = load_weights(network, found.state, published.keys)
-    parameters = sum(parameter.numel() for parameter in network.parameters())
-    _LOGGER.info('%s; %d parameters', report, parameters)
-    if found.ignored:
-        _LOGGER.info('No part of the network: %d weights, such as %s', len(found.ignored), found.ignored[0])
-    for remark in published.remarks:
-        _LOGGER.warning('%s', remark)
     path = PathManager.GetModelSavePath(
         published.encoder,
         published.decoder,
@@ -51,8 +43,18 @@ def convert(file: Path, out: Path | None = None, *, overwrite: bool = False) -> 
     )
     if out is not None and not out.is_dir():
         path = out
+    if not path.parent.is_dir():
+        raise ValueError(f'There is no folder {path.parent} to write {path.name} into.')
     if path.exists() and not overwrite:
         raise ValueError(f'{path} exists. Name another file with --out, or give --overwrite to replace it.')
+    network = published.build()
+    report = load_weights(network, found.state, published.keys)
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    _LOGGER.info('%s; %d parameters', report, parameters)
+    if found.ignored:
+        _LOGGER.info('No part of the network: %d weights, such as %s', len(found.ignored), found.ignored[0])
+    for remark in published.remarks:
+        _LOGGER.warning('%s', remark)
     Checkpoint(
         configuration={
             'encoder': published.encoder.name,

@@ -107,8 +107,9 @@ def _of_liif_family(reference: Reference, spec: dict[str, Any], shapes: Shapes |
     if name in LIIF_ENCODERS or name.startswith('swinir'):
         return _encoder(reference, name, args, shapes)
     encoder = args['encoder_spec']
-    if name == 'liif' and args.get('imnet_spec') is None and encoder['args'].get('no_upsampling'):
-        return _encoder(reference, encoder['name'], encoder['args'], shapes and below('encoder.', shapes), WRAPPED)
+    encoder_args = encoder.get('args') or {}
+    if name == 'liif' and args.get('imnet_spec') is None and encoder_args.get('no_upsampling'):
+        return _encoder(reference, encoder['name'], encoder_args, shapes and below('encoder.', shapes), WRAPPED)
     try:
         network = from_specification(name, args, shapes)
     except UnknownNetworkError:

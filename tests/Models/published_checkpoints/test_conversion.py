@@ -91,6 +91,8 @@ def test_a_folder_may_be_named_for_the_result() -> None:
     save(SIMPLE)
     Path('models').mkdir()
     assert convert(Path('official.pth'), Path('models')).parent == Path('models')
+    with pytest.raises(ValueError, match='There is no folder elsewhere to write'):
+        convert(Path('official.pth'), Path('elsewhere/mine.pth'))
 
 
 @pytest.mark.parametrize('name', ['liif', 'study, hiif', 'ciaosr, rdn', 'basicsr rcan x3', 'swinir x4', 'clit'])
