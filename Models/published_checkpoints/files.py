@@ -18,7 +18,7 @@ from Models.published_checkpoints.recognition import of_study, recognise
 from Models.published_checkpoints.specifications import from_specification
 
 _READING_ERRORS = (RuntimeError, EOFError, KeyError, ValueError, TypeError, AttributeError, zipfile.BadZipFile)
-_STUDY_NAME = re.compile(r'_Patch_([1-9][0-9]{0,4})_Scale_([0-9.]{1,6})_([0-9.]{1,6}?)(?:_|\.pth|$)')
+_STUDY_NAME = re.compile(r'_Patch_([1-9]\d{0,3})_Scale_(\d{1,2}(?:\.\d{1,4})?)_(\d{1,2}(?:\.\d{1,4})?)(?=_|\.pth|$)')
 
 
 @dataclasses.dataclass(frozen=True)
