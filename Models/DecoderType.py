@@ -27,3 +27,9 @@ class DecoderType(Enum):
 
     HIIF = 'HIIF'
     """Hierarchical encoding based implicit image function: attention over all queries."""
+
+    CiaoSR = 'CiaoSR'
+    """Continuous implicit attention-in-attention network."""
+
+    CLIT = 'CLIT'
+    """Cascaded local implicit transformer."""

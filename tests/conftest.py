@@ -47,3 +47,7 @@ def make_pictures(tmp_path: Path) -> PictureMaker:
         return files
 
     return make
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption('--references', help='folder of fixtures to compare networks with; default: tests/references')

@@ -4,6 +4,7 @@ Each holds an official implementation's weights, inputs and outputs, and in `met
 was built, and the tolerance that its own rounding noise suggests.
 """
 
+import copy
 import gzip
 import json
 import re
@@ -44,11 +45,17 @@ class Call(NamedTuple):
 
 
 class Reference:
-    """One fixture."""
+    """One fixture.
 
-    def __init__(self, name: str, folder: Path = REFERENCES) -> None:
-        with np.load(folder / f'{name}.npz', allow_pickle=False) as file:
-            self._arrays = {key: file[key] for key in file.files}
+    Args:
+        file: its path, or its name without `.npz` below `tests/references`.
+    """
+
+    def __init__(self, file: str | Path) -> None:
+        path = REFERENCES / f'{file}.npz' if isinstance(file, str) else file
+        self.name = path.stem
+        with np.load(path, allow_pickle=False) as stored:
+            self._arrays = {key: stored[key] for key in stored.files}
         self.meta: dict[str, Any] = json.loads(str(self._arrays.pop('meta')))
 
     def __getitem__(self, key: str) -> Tensor:
@@ -58,14 +65,10 @@ class Reference:
     def array(self, key: str) -> np.ndarray:
         return self._arrays[key]
 
-    def tolerance(self, key: str) -> float:
-        return self.meta['suggested_atol'][key]
-
     @property
-    def constructor_arguments(self) -> dict[str, Any]:
-        """What the official network was built with, below its name."""
-        constructor = self.meta['constructor']
-        return constructor['spec']['args'] if 'spec' in constructor else constructor['args']
+    def kind(self) -> str:
+        """The official class's name, without remarks."""
+        return (self.meta.get('class') or self.name).split()[0]
 
     @property
     def calls(self) -> list[Call]:
@@ -83,8 +86,15 @@ class Reference:
 
     @property
     def state(self) -> dict[str, Tensor]:
-        """The official state_dict; of a full-size fixture see `regenerated_state`."""
+        """The official state_dict; empty in a full-size fixture, see `regenerated_state`."""
         return self._under('state')
+
+    def with_state(self, state: Mapping[str, Tensor]) -> 'Reference':
+        """The same with other weights, to see what they do."""
+        changed = copy.copy(self)
+        others = {key: array for key, array in self._arrays.items() if not key.startswith('state/')}
+        changed._arrays = others | {f'state/{key}': value.numpy() for key, value in state.items()}
+        return changed
 
     def _under(self, prefix: str) -> dict[str, Tensor]:
         return {key.removeprefix(f'{prefix}/'): self[key] for key in self._arrays if key.startswith(f'{prefix}/')}
@@ -93,6 +103,23 @@ class Reference:
 def official_keys(configuration: str) -> list[tuple[str, tuple[int, ...]]]:
     """Keys and shapes of an official state_dict, such as that of `rcan-encoder`."""
     return [(key, tuple(shape)) for key, shape, _ in _official_key_lists()[configuration]['keys']]
+
+
+def official_configurations() -> dict[str, dict[str, Any]]:
+    """How each configuration in the lists of official keys was built (`constructor`), and its size (`n_params`)."""
+    return {
+        name: {key: value for key, value in entry.items() if key != 'keys'}
+        for name, entry in _official_key_lists().items()
+    }
+
+
+def official_keys_of(constructor: Mapping[str, Any]) -> list[tuple[str, tuple[int, ...]]] | None:
+    """Keys and shapes of the official network that was built with these arguments; None if the lists do not have it."""
+    wanted = {key: value for key, value in constructor.items() if key != 'repo'}
+    for name, entry in _official_key_lists().items():
+        if {key: value for key, value in entry['constructor'].items() if key != 'repo'} == wanted:
+            return official_keys(name)
+    return None
 
 
 @cache

@@ -80,10 +80,11 @@ def test_vocabulary_and_configurations_do_not_import_torch() -> None:
 
 
 def test_optional_packages_are_imported_where_they_are_used() -> None:
-    """The core runs without torchvision, lpips, tensorboard and scikit-image."""
-    blocked = '["torchvision", "lpips", "tensorboard", "skimage"]'
+    """The core runs without torchvision, lpips, tensorboard, scikit-image and safetensors."""
+    blocked = '["torchvision", "lpips", "tensorboard", "skimage", "safetensors"]'
     script = (
         f'import sys; sys.modules.update({{name: None for name in {blocked}}});'
-        'import Orchestrators.TrainingOrchestrator, Orchestrators.TestingOrchestrator, Orchestrators.upscaling'
+        'import Orchestrators.TrainingOrchestrator, Orchestrators.TestingOrchestrator, Orchestrators.upscaling;'
+        'import Models.published_checkpoints'
     )
     assert subprocess.run([sys.executable, '-c', script], cwd=ROOT, check=False).returncode == 0

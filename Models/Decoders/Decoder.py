@@ -1,7 +1,7 @@
 """What every decoder promises."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from jaxtyping import Float
@@ -43,6 +43,17 @@ class Decoder(nn.Module, ABC):
     """How many LR pixels of features and image, to each side of the one that a coordinate falls into, decide its color
     (at scales from 1 on). With this margin, a crop gives the colors of the whole; but where a network takes the nearest
     LR pixel, rounding decides for coordinates on the border of two. None: no margin does."""
+
+    def set_normalization(self, image_mean: Sequence[float], image_std: Sequence[float]) -> None:
+        """For constructors that leave it open, as networks were published with more than one.
+
+        Raises:
+            ValueError: if these are not three numbers each, or a deviation is not above 0.
+        """
+        self.image_mean = _color('image_mean', image_mean)
+        self.image_std = _color('image_std', image_std)
+        if min(self.image_std) <= 0:
+            raise ValueError(f'image_std must be above 0, got {self.image_std}.')
 
     @abstractmethod
     def prepare(self, features: Float[Tensor, 'batch dim h w'], lr: Float[Tensor, 'batch 3 h w']) -> Any:  # noqa: ANN401
@@ -100,4 +111,11 @@ class Decoder(nn.Module, ABC):
             context, coord, cell: as in `query`.
             hr: normalized colors at the coordinates; with a `patch_size`, of the whole patch around each.
         """
-        raise NotImplementedError(f'{type(self).__name__} has no loss of its own.')
+        raise ValueError(f'{type(self).__name__} has no loss of its own; it is trained by the losses of the recipe.')
+
+
+def _color(setting: str, value: Sequence[float]) -> Color:
+    if len(value) != 3:
+        raise ValueError(f'{setting} must be three numbers (red, green, blue), got {value}.')
+    red, green, blue = (float(channel) for channel in value)
+    return red, green, blue

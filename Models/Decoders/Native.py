@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from Models.Decoders.Decoder import Color, Decoder
+from Models.Decoders.Decoder import Decoder
 from Models.Decoders.local_ensemble import gather_pixels
 from Models.Encoders.Encoder import Encoder
 from Utilities.coordinates import nearest_pixel
@@ -55,10 +55,7 @@ class Native(Decoder):
     ) -> None:
         super().__init__()
         self.scale = scale
-        self.image_mean = _color('image_mean', image_mean)
-        self.image_std = _color('image_std', image_std)
-        if min(self.image_std) <= 0:
-            raise ValueError(f'image_std must be above 0, got {self.image_std}.')
+        self.set_normalization(image_mean, image_std)
         self.tail = encoder.native_tail(scale)
         self.receptive_field = _reach(self.tail, scale)
 
@@ -110,10 +107,3 @@ def _reach(tail: nn.Module, scale: int) -> int | None:
         else:
             return None
     return max(-first, last)
-
-
-def _color(setting: str, value: Sequence[float]) -> Color:
-    if len(value) != 3:
-        raise ValueError(f'{setting} must be three numbers (red, green, blue), got {value}.')
-    red, green, blue = (float(channel) for channel in value)
-    return red, green, blue

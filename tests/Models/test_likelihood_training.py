@@ -32,7 +32,7 @@ def test_given_true_colors_the_network_answers_with_its_loss(random: torch.Gener
 def test_other_decoders_have_no_loss_of_their_own(random: torch.Generator) -> None:
     model = tiny(EncoderType.EDSR, DecoderType.LIIF)
     coord, cell = torch.zeros(1, 1, 2), torch.full((1, 2), 0.1)
-    with pytest.raises(NotImplementedError, match='LIIF has no loss of its own'):
+    with pytest.raises(ValueError, match='LIIF has no loss of its own'):
         model(torch.rand(1, 3, 4, 4, generator=random), coord, cell, torch.rand(1, 1, 3, generator=random))
 
 

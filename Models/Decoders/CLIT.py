@@ -1,0 +1,293 @@
+"""CLIT: cascaded local implicit transformer, a decoder with attention over a window around the coordinate.
+
+Paper: Chen, Xu, Hong, Tsai, Kuo, Lee, CVPR 2023, https://arxiv.org/abs/2303.16513.
+Written from a description of the method, not from its code.
+Checked against outputs of jaroslaw1007/CLIT@f13a053 (tests/references/clit1.npz, clit2.npz).
+Differs from it: which stages run, and on maps of which sizes, follows from the scale alone, in training too, where the
+original draws a scale per stage; and `query` gives the last stage's prediction only.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+
+from Models.Decoders.Decoder import Decoder
+from Models.Decoders.local_ensemble import gather_pixels
+from Models.Layers.bilinear import sample_bilinear
+from Models.Layers.convolutions import conv3x3
+from Models.Layers.MLP import MLP
+from Utilities.coordinates import nearest_pixel, pixel_centers, relative_cell
+
+_CARRIED = 0.75
+"""Share of a stage's prediction that the next one builds upon; the published constant."""
+
+_ACTIVATIONS = {'gelu': nn.GELU, 'relu': nn.ReLU}
+
+# Each query reads a whole window. So many numbers at once (half a GB) keep any device busy.
+_NUMBERS_AT_ONCE = 2**27
+
+Size = tuple[int, int]
+
+
+class CLITContext(NamedTuple):
+    """What CLIT knows of an image before any coordinate or scale is asked for."""
+
+    lr: Float[Tensor, 'batch 3 h w']
+
+    initial: Float[Tensor, 'batch base_dim h w']
+    """The map that every stage resamples."""
+
+
+class StageMaps(NamedTuple):
+    """What a stage attends with."""
+
+    queries: Float[Tensor, 'batch base_dim h w']
+
+    keys: Float[Tensor, 'batch padded_pixels base_dim']
+    """With a margin of zeros that lets a window reach beyond the map; a row per pixel."""
+
+    values: Float[Tensor, 'batch padded_pixels base_dim']
+
+    size: Size
+    """(h, w) without the margin."""
+
+
+class CLIT(Decoder):
+    """Stages of windowed attention on ever larger maps, each adding to the prediction of the one before.
+
+    Stage i works on the encoder's features at `scale_per_stage ** i` times the LR size, and takes part if the picture
+    asked for is larger than that; so it learns from such pictures only. One stage is the paper's LIT.
+
+    Which maps the original's test takes is not checked: its configurations state `scale_base: 4`, and for training the
+    three stages scales of up to 4, 4 and 2, from which the rule above is concluded. The stages themselves are checked.
+
+    Args:
+        feature_dim: channels of the encoder's features.
+        stages: stages of the cascade.
+        base_dim: channels of queries, keys and values.
+        head: attention heads, which share the channels out evenly.
+        r: the window reaches so many pixels to each side: (2r + 1)² in all.
+        hidden: widths of the hidden layers of the MLPs, one MLP per stage.
+        act: activation in the MLPs, `gelu` or `relu`.
+        is_cell: give the MLPs the size of the HR pixel.
+        posenc_scale: frequencies of the positional bias go up to 2 to this power, less 1.
+        enc_dims: sines and cosines that the positional bias is made of; a multiple of 4.
+        scale_per_stage: how many times larger the next stage's map is.
+
+    Raises:
+        ValueError: for a number below its minimum, an unknown activation, or channels that can not be shared out.
+    """
+
+    def __init__(  # noqa: PLR0913
+        self,
+        feature_dim: int,
+        stages: int = 3,
+        base_dim: int = 256,
+        head: int = 8,
+        r: int = 3,
+        hidden: Sequence[int] = (256, 256, 256, 256),
+        *,
+        act: str = 'gelu',
+        is_cell: bool = True,
+        posenc_scale: float = 10.0,
+        enc_dims: int = 64,
+        scale_per_stage: float = 4.0,
+    ) -> None:
+        super().__init__()
+        _check(stages, r, hidden, act, scale_per_stage)
+        if head < 1 or base_dim < 1 or base_dim % head:
+            raise ValueError(f'base_dim must be a multiple of head, got {base_dim} and {head}.')
+        self.head = head
+        self.r = r
+        self.is_cell = is_cell
+        self.scale_per_stage = scale_per_stage
+        # Two convolutions around a window. Sizes of later stages' maps are rounded, and follow from the picture's size.
+        self.receptive_field = r + 2 if stages == 1 else None
+        self.conv_ch = conv3x3(feature_dim, base_dim)
+        self.conv_vs = nn.ModuleList(conv3x3(base_dim, base_dim) for _ in range(stages))
+        self.conv_qs = nn.ModuleList(conv3x3(base_dim, base_dim) for _ in range(stages))
+        self.conv_ks = nn.ModuleList(conv3x3(base_dim, base_dim) for _ in range(stages))
+        self.pb_encoder = PositionalBias(head, posenc_scale, enc_dims)
+        self.window_dim = (2 * r + 1) ** 2 * base_dim
+        dim_in = self.window_dim + (2 if is_cell else 0)
+        self.imnets = nn.ModuleList(MLP(dim_in, hidden, 3, _ACTIVATIONS[act]) for _ in range(stages))
+
+    def prepare(self, features: Float[Tensor, 'batch dim h w'], lr: Float[Tensor, 'batch 3 h w']) -> CLITContext:
+        return CLITContext(lr, self.conv_ch(features))
+
+    def query(
+        self, context: CLITContext, coord: Float[Tensor, 'batch queries 2'], cell: Float[Tensor, 'batch 2']
+    ) -> Float[Tensor, 'batch queries 3']:
+        return next(self.query_in_chunks(context, [coord], cell))
+
+    def query_in_chunks(
+        self, context: CLITContext, chunks: Iterable[Float[Tensor, 'batch _ 2']], cell: Float[Tensor, 'batch 2']
+    ) -> Iterator[Float[Tensor, 'batch _ 3']]:
+        """As in the contract; the maps of the stages, which the scale decides, are made once for all chunks."""
+        groups = self._images_by_stages(context, cell)
+        stages = [self.stage_maps(context.initial[images], sizes) for sizes, images in groups.items()]
+        order = cell.new_tensor([image for images in groups.values() for image in images]).argsort()
+        for coord in chunks:
+            parts = [
+                self.predict(context.lr[images], maps, coord[images], cell[images])[-1]
+                for images, maps in zip(groups.values(), stages, strict=True)
+            ]
+            yield torch.cat(parts)[order]
+
+    def stage_sizes(self, lr_size: Size, size: Size) -> tuple[Size, ...]:
+        """Sizes of the maps of the stages that take part in a picture of `size`, the first being the LR size."""
+        scale = max(size[0] / lr_size[0], size[1] / lr_size[1])
+        factors = [self.scale_per_stage**stage for stage in range(len(self.imnets))]
+        later = [factor for factor in factors[1:] if factor < scale]
+        # Along a side that is enlarged less than the other, a map need not be larger than the picture.
+        grown = [[min(round(n * factor), end) for n, end in zip(lr_size, size, strict=True)] for factor in later]
+        return (lr_size, *((height, width) for height, width in grown))
+
+    def stage_maps(self, initial: Float[Tensor, 'batch base_dim h w'], sizes: Sequence[Size]) -> list[StageMaps]:
+        """What the first stages attend with, their maps being of the given sizes.
+
+        Raises:
+            ValueError: if there are more sizes than stages.
+        """
+        if len(sizes) > len(self.imnets):
+            raise ValueError(f'There are {len(self.imnets)} stages, so at most as many sizes, got {len(sizes)}.')
+        maps = []
+        for stage, size in enumerate(sizes):
+            features = initial if stage == 0 else _resample(initial, size)
+            keys, values = self.conv_ks[stage](features), self.conv_vs[stage](features)
+            maps.append(StageMaps(self.conv_qs[stage](features), self._table(keys), self._table(values), size))
+        return maps
+
+    def predict(
+        self,
+        lr: Float[Tensor, 'batch 3 h w'],
+        stages: Sequence[StageMaps],
+        coord: Float[Tensor, 'batch queries 2'],
+        cell: Float[Tensor, 'batch 2'],
+    ) -> list[Float[Tensor, 'batch queries 3']]:
+        """Normalized colors as each stage predicts them; the last one's are the answer."""
+        at_once = max(1, _NUMBERS_AT_ONCE // (self.window_dim * coord.shape[0]))
+        image = sample_bilinear(lr, coord)
+        predictions = []
+        detail = torch.zeros_like(image)
+        for maps, imnet in zip(stages, self.imnets, strict=False):
+            pieces = [self._look_around(maps, imnet, piece, cell) for piece in coord.split(at_once, dim=1)]
+            detail = torch.cat(pieces, dim=1) + _CARRIED * detail
+            predictions.append(image + detail)
+        return predictions
+
+    def _look_around(
+        self,
+        maps: StageMaps,
+        imnet: nn.Module,
+        coord: Float[Tensor, 'batch queries 2'],
+        cell: Float[Tensor, 'batch 2'],
+    ) -> Float[Tensor, 'batch queries 3']:
+        """One stage's own share: attention over the window around each coordinate, then the MLP."""
+        pixel, bias = self._window(coord, maps.size)
+        query = functional.grid_sample(maps.queries, coord.flip(-1)[:, None], mode='bilinear', align_corners=False)
+        query = query[:, :, 0].transpose(1, 2).unflatten(2, (self.head, -1))  # (B, Q, heads, C)
+        keys = _rows(maps.keys, pixel).unflatten(3, (self.head, -1))  # (B, Q, window, heads, C)
+        logits = torch.einsum('bqhc,bqwhc->bqwh', query, keys) / query.shape[3] ** 0.5 + bias
+        values = _rows(maps.values, pixel).unflatten(3, (self.head, -1))
+        # Not summed over the window: the MLP sees what each of its positions holds.
+        seen = (values * logits.softmax(dim=2)[..., None]).flatten(2)
+        if self.is_cell:
+            on_map = relative_cell(cell, maps.size)[:, None].expand(-1, coord.shape[1], -1)
+            seen = torch.cat([seen, on_map], dim=2)
+        return imnet(seen)
+
+    def _window(
+        self, coord: Float[Tensor, 'batch queries 2'], size: Size
+    ) -> tuple[Int[Tensor, 'batch queries window'], Float[Tensor, 'batch queries window heads']]:
+        """Rows of a stage's tables that the window around each coordinate covers, and their positional bias."""
+        reach = torch.arange(-self.r, self.r + 1, device=coord.device)
+        positions, distances = [], []
+        for axis, count in enumerate(size):
+            nearest = nearest_pixel(coord[..., axis], count)
+            centers = pixel_centers(count, device=coord.device, dtype=coord.dtype)[nearest][..., None]
+            # The highest frequency makes the last bit count: the published order of operations.
+            distances.append((coord[..., axis, None] - (centers + reach.to(coord.dtype) * (2 / count))) * count)
+            positions.append(nearest[..., None] + self.r + reach)
+        pixel = positions[0][..., None] * (size[1] + 2 * self.r) + positions[1][..., None, :]
+        return pixel.flatten(2), self.pb_encoder(*distances)
+
+    def _table(self, values: Float[Tensor, 'batch dim h w']) -> Float[Tensor, 'batch padded_pixels dim']:
+        return functional.pad(values, (self.r,) * 4).flatten(2).transpose(1, 2).contiguous()
+
+    def _images_by_stages(
+        self, context: CLITContext, cell: Float[Tensor, 'batch 2']
+    ) -> dict[tuple[Size, ...], list[int]]:
+        """Images of the batch that share their sizes of maps; training batches hold several scales."""
+        lr_size = (context.lr.shape[2], context.lr.shape[3])
+        groups: dict[tuple[Size, ...], list[int]] = {}
+        for image, (height, width) in enumerate((2 / cell.double()).round().int().tolist()):
+            groups.setdefault(self.stage_sizes(lr_size, (height, width)), []).append(image)
+        return groups
+
+
+class PositionalBias(nn.Module):
+    """What each head adds to its attention for the offset from a window's pixel to the coordinate.
+
+    Sines and cosines of the offset along each axis, mixed linearly. The axes do not meet before their sum, so a window
+    costs as much as its two sides.
+
+    Args:
+        heads: attention heads.
+        posenc_scale: the frequencies are 2**x - 1, x in even steps from 0 to this.
+        enc_dims: sines and cosines in all: for each of the two axes a quarter of each.
+
+    Raises:
+        ValueError: if enc_dims is no multiple of 4.
+    """
+
+    frequencies: Tensor
+
+    def __init__(self, heads: int, posenc_scale: float, enc_dims: int) -> None:
+        super().__init__()
+        if enc_dims < 4 or enc_dims % 4:
+            raise ValueError(f'enc_dims must be a positive multiple of 4, got {enc_dims}.')
+        self.proj = nn.Linear(enc_dims, heads)
+        frequencies = 2.0 ** torch.linspace(0, posenc_scale, enc_dims // 4) - 1
+        self.register_buffer('frequencies', frequencies, persistent=False)
+
+    def forward(
+        self, vertical: Float[Tensor, 'batch queries side'], horizontal: Float[Tensor, 'batch queries side']
+    ) -> Float[Tensor, 'batch queries window heads']:
+        # (heads, sine or cosine, y or x, frequencies): the published order in the weights
+        weight = self.proj.weight.unflatten(1, (2, 2, -1))
+        rows = functional.linear(self._waves(vertical), weight[:, :, 0].flatten(1), self.proj.bias)
+        columns = functional.linear(self._waves(horizontal), weight[:, :, 1].flatten(1))
+        return (rows[:, :, :, None] + columns[:, :, None]).flatten(2, 3)
+
+    def _waves(self, offset: Float[Tensor, '*batch']) -> Float[Tensor, '*batch waves']:
+        phase = offset[..., None] * self.frequencies
+        return torch.cat([phase.sin(), phase.cos()], dim=-1)
+
+
+def _resample(features: Float[Tensor, 'batch dim h w'], size: Size) -> Float[Tensor, 'batch dim height width']:
+    """Bilinear samples at the centres of `size` pixels; beyond the border's centres they fade to zero, as published."""
+    rows, columns = (pixel_centers(n, device=features.device, dtype=features.dtype) for n in size)
+    grid = torch.stack(torch.meshgrid(columns, rows, indexing='xy'), dim=-1).expand(features.shape[0], -1, -1, -1)
+    return functional.grid_sample(features, grid, mode='bilinear', align_corners=False)
+
+
+def _rows(
+    table: Float[Tensor, 'batch rows dim'], chosen: Int[Tensor, 'batch queries window']
+) -> Float[Tensor, 'batch queries window dim']:
+    return gather_pixels(table, chosen.flatten(1)[None])[0].unflatten(1, chosen.shape[1:])
+
+
+def _check(stages: int, r: int, hidden: Sequence[int], act: str, scale_per_stage: float) -> None:
+    if stages < 1 or r < 0:
+        raise ValueError(f'stages must be at least 1 and r at least 0, got {stages} and {r}.')
+    if not hidden:
+        raise ValueError("hidden must name at least one layer of CLIT's MLPs, got none.")
+    if act not in _ACTIVATIONS:
+        raise ValueError(f'act must be one of {sorted(_ACTIVATIONS)}, got {act!r}.')
+    if not scale_per_stage > 1:
+        raise ValueError(f'scale_per_stage must be above 1, got {scale_per_stage}.')
