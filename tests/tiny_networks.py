@@ -1,4 +1,7 @@
-"""Every network small enough to be tried in milliseconds: options by the name of the enum member."""
+"""Every network small enough to be tried in milliseconds: options by the name of the enum member.
+
+A member without a row is tried at its published size.
+"""
 
 from typing import Any
 
@@ -38,5 +41,5 @@ DECODERS: dict[str, dict[str, Any]] = {
 def tiny(encoder: EncoderType, decoder: DecoderType, **decoder_options: Any) -> SuperResolver:
     """A pair with weights from one seed, for use."""
     torch.manual_seed(0)
-    options = DECODERS[decoder.name] | decoder_options
-    return build_super_resolver(encoder, decoder, ENCODERS[encoder.name], options).eval()
+    options = DECODERS.get(decoder.name, {}) | decoder_options
+    return build_super_resolver(encoder, decoder, ENCODERS.get(encoder.name, {}), options).eval()

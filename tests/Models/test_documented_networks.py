@@ -39,10 +39,6 @@ def test_parameters_and_halo(row: list[str]) -> None:
     assert row[-1].startswith('none' if network.receptive_field is None else f'{network.receptive_field}')
 
 
-def test_every_network_has_its_row() -> None:
-    assert {name_of(row) for row in ROWS} >= MEMBERS
-
-
 def test_fixtures_come_from_where_it_says() -> None:
     origins = set()
     for file in REFERENCES.glob('*.npz'):

@@ -46,8 +46,8 @@ class Trained:
         recipe = TrainTiny(
             encoder=encoder,
             decoder=decoder,
-            encoder_options=Options(ENCODERS[encoder.name]),
-            decoder_options=Options(DECODERS[decoder.name]),
+            encoder_options=Options(ENCODERS.get(encoder.name, {})),
+            decoder_options=Options(DECODERS.get(decoder.name, {})),
         )
         step = build_step(recipe, torch.device('cpu'))
         network = step.evaluated

@@ -87,7 +87,7 @@ def members_of(views: list[tuple[str, dict[str, Any], int | None]], kind: Any) -
 
 def build_encoder(name: str, options: dict[str, Any]) -> Encoder:
     torch.manual_seed(0)
-    return find_class(EncoderType[name], 'Models.Encoders')(**(ENCODERS[name] | options)).double().eval()
+    return find_class(EncoderType[name], 'Models.Encoders')(**(ENCODERS.get(name, {}) | options)).double().eval()
 
 
 def build_decoder(name: str, options: dict[str, Any]) -> Decoder:
