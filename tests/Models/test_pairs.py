@@ -78,9 +78,3 @@ def test_a_pair_learns_and_learns_the_same_again(encoder: EncoderType, decoder: 
     assert first.learning <= first.moved
     assert first.losses == second.losses
     assert all(torch.equal(first.state[key], second.state[key]) for key in first.state)
-
-
-def test_every_network_has_a_tiny_form() -> None:
-    """These tables say what is tried: a new member needs a row."""
-    assert {member.name for member in EncoderType} <= set(ENCODERS)
-    assert {member.name for member in DecoderType} <= set(DECODERS)
