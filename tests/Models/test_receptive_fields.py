@@ -191,6 +191,8 @@ def test_a_pair_with_an_encoder_that_sees_everything_sees_everything() -> None:
     assert tiny(EncoderType.RCAN, DecoderType.LIIF).receptive_field is None
 
 
-def test_every_network_is_measured() -> None:
-    assert {member.name for member in EncoderType} <= {name for name, _, _ in ENCODER_VIEWS}
-    assert {member.name for member in DecoderType} <= {name for name, _, _ in DECODER_VIEWS}
+def test_every_stated_limit_is_measured() -> None:
+    for encoder in {member.name for member in EncoderType} - {name for name, _, _ in ENCODER_VIEWS}:
+        assert tiny(EncoderType[encoder], DecoderType.LIIF).encoder.receptive_field is None, encoder
+    for decoder in {member.name for member in DecoderType} - {name for name, _, _ in DECODER_VIEWS}:
+        assert tiny(EncoderType.EDSR, DecoderType[decoder]).decoder.receptive_field is None, decoder
