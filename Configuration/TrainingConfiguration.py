@@ -51,6 +51,10 @@ class TrainingConfiguration(ModelConfiguration):
     """Name of the recipe in file names. Empty: the class's name without `Train`, so that a recipe of one's own never
     overwrites the weights of the one it derives from."""
 
+    start_from: str | None = None
+    """Checkpoint whose weights a new run begins with, such as a converted official one, to be tuned further. Only the
+    weights are taken; the network must be the same. None: fresh weights."""
+
     # The data
 
     train_data: BenchmarkType | str = BenchmarkType.DIV2K

@@ -15,6 +15,7 @@ from Orchestrators.file_names import checkpoint_path, run_folder
 from Orchestrators.Progress import Progress
 from Orchestrators.resuming import checkpoint_to_continue
 from Orchestrators.Steps.build import build_step
+from Orchestrators.trained_model import load_initial_weights
 from Orchestrators.Validation import Validation, ValidationResult, ValidationStoppedError
 from Utilities.averages import RunningMean
 from Utilities.Checkpoint import Checkpoint
@@ -84,6 +85,9 @@ class _Training:
             self.progress = Progress.from_state_dict(checkpoint.progress)
             restore_torch_state(checkpoint.rng, run.device)
             _LOGGER.info(f'Continuing after epoch {self.progress.epoch}, batch {self.progress.batch}.')
+        elif recipe.start_from is not None:
+            load_initial_weights(self._step.evaluated, Path(recipe.start_from))
+            _LOGGER.info(f'Beginning with the weights of {recipe.start_from}.')
 
     def describe_best(self) -> str:
         progress = self.progress

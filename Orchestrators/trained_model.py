@@ -61,6 +61,23 @@ def load_trained_model(path: Path, device: torch.device) -> TrainedModel:
     )
 
 
+def load_initial_weights(network: SuperResolver, path: Path) -> None:
+    """Give a new network the weights of a checkpoint, all of them.
+
+    Raises:
+        CheckpointError: if the file can't be read, or is of another network.
+    """
+    checkpoint = Checkpoint.load(path)
+    try:
+        network.load_state_dict(checkpoint.network)
+    except RuntimeError as error:
+        named = {
+            name: checkpoint.configuration.get(name)
+            for name in ('encoder', 'decoder', 'encoder_options', 'decoder_options')
+        }
+        raise CheckpointError(f'start_from: {path} is of another network than the recipe: {named}.') from error
+
+
 def _member(kind: type[Member], name: object, path: Path) -> Member:
     for member in kind:
         if member.name == name:

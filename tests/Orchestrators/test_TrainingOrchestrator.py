@@ -284,6 +284,20 @@ def test_changed_training_pictures_are_refused(make_pictures: PictureMaker) -> N
         train(epochs=2)
 
 
+@pytest.mark.usefixtures('pictures')
+def test_a_run_can_begin_with_the_weights_of_another(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    train(epochs=4)
+    best = str(checkpoint_path(TrainTiny(), SavedModelType.Best, '.'))
+    first_loss = [line for line in caplog.messages if line.startswith('Epoch 1/')][0]
+    train(epochs=1, recipe='Tuned', start_from=best, learning_rate=1e-4)
+    tuned_loss = [line for line in caplog.messages if line.startswith('Epoch 1/')][1]
+    losses = [float(line.split('loss ')[1].split(',')[0]) for line in (first_loss, tuned_loss)]
+    assert losses[1] < 0.8 * losses[0]
+    with pytest.raises(ValueError, match=r"start_from: .*_best\.pth is of another network than the recipe: .*'EDSR'"):
+        train(recipe='Other', start_from=best, decoder_options={'hidden': (8,)})
+
+
 # Bad data and bad places
 
 
