@@ -11,7 +11,8 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from Datasets.benchmarks import list_pictures
+from Datasets.benchmarks import BENCHMARKS, list_pictures, official_lr_folder
+from Models.BenchmarkType import BenchmarkType
 from Utilities.images import ImageError, Pixels, read_header, read_image, to_tensor
 from Utilities.resize import ResizeConvention, resize
 
@@ -56,6 +57,29 @@ class BenchmarkImages:
         self.convention = convention
         self._hr_files = list(hr_files)
         self._lr_files = None if lr_folder is None else find_partners(self._hr_files, lr_folder, scale)
+
+    @classmethod
+    def of_protocol(
+        cls, benchmark: BenchmarkType, hr_files: Sequence[Path], scale: float, lr_folder: Path | None = None
+    ) -> 'BenchmarkImages':
+        """The pictures as the benchmark's protocol has them.
+
+        Args:
+            benchmark: its row says at which scales the official LR files are the input.
+            hr_files: the HR pictures.
+            scale: HR size over LR size.
+            lr_folder: the user's own LR files instead.
+        """
+        folder = lr_folder or official_lr_folder(benchmark, scale)
+        row = BENCHMARKS[benchmark]
+        # The official files were made by MATLAB, so it also stands in where they are not at hand.
+        stands_in = bool(row.lr_folders) and scale in row.official_scales
+        return cls(hr_files, scale, lr_folder=folder, convention='matlab' if stands_in else 'pillow')
+
+    @property
+    def lr_source(self) -> str:
+        """Where the LR pictures come from: `files`, or how they are made."""
+        return 'files' if self._lr_files is not None else f'{self.convention} bicubic'
 
     def __len__(self) -> int:
         return len(self._hr_files)

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from Configuration.BaseTestingConfiguration import BaseTestingConfiguration
 from Datasets.BenchmarkImages import BenchmarkImages
-from Datasets.benchmarks import BENCHMARKS, PROTOCOL, Benchmark, hr_files, official_lr_folder
+from Datasets.benchmarks import BENCHMARKS, PROTOCOL, Benchmark, hr_files
 from Models.BenchmarkType import BenchmarkType
 from Models.QualityType import QualityType
 from Orchestrators.evaluation import Evaluated, Judges, Scores, build_judges, evaluate, mean_scores
@@ -23,7 +23,6 @@ from Utilities.Checkpoint import CheckpointError
 from Utilities.devices import choose_device
 from Utilities.images import to_pixels, write_png
 from Utilities.reports import append_csv, format_number, format_table
-from Utilities.resize import ResizeConvention
 from Utilities.version import code_version
 
 _LOGGER = logging.getLogger(__name__)
@@ -37,7 +36,6 @@ class _Task:
     scale: float
     row: Benchmark
     images: BenchmarkImages
-    lr_source: str
 
 
 class TestingOrchestrator:
@@ -99,14 +97,11 @@ class TestingOrchestrator:
         files = hr_files(benchmark, configuration.valid_data_path if own else None)[: configuration.total_example]
         tasks = []
         for scale in _scales(configuration.eval_scale, row.scales):
+            lr_folder = None
             if own and configuration.valid_data_pathScale is not None:
-                lr_folder: Path | None = Path(configuration.valid_data_pathScale.replace('{scale}', f'{scale:g}'))
-            else:
-                lr_folder = official_lr_folder(benchmark, scale)
-            # The official files were made by MATLAB, so it also stands in where they are not at hand.
-            convention: ResizeConvention = 'matlab' if row.lr_folders and scale in row.official_scales else 'pillow'
-            images = BenchmarkImages(files, scale, lr_folder=lr_folder, convention=convention)
-            tasks.append(_Task(benchmark, scale, row, images, 'files' if lr_folder else f'{convention} bicubic'))
+                lr_folder = Path(configuration.valid_data_pathScale.replace('{scale}', f'{scale:g}'))
+            images = BenchmarkImages.of_protocol(benchmark, files, scale, lr_folder)
+            tasks.append(_Task(benchmark, scale, row, images))
         return tasks
 
     def _evaluate(self, task: _Task, method: str, predictor: Predictor, judges: Judges, path: Path) -> list[Evaluated]:
@@ -174,7 +169,7 @@ def _task_columns(task: _Task, method: str) -> dict[str, object]:
         'method': method,
         'benchmark': task.benchmark.name,
         'scale': task.scale,
-        'lr': task.lr_source,
+        'lr': task.images.lr_source,
         'color': task.row.color,
         'border_px': task.row.border_px(task.scale),
     }

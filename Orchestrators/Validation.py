@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from Datasets.BenchmarkImages import BenchmarkImages
-from Datasets.benchmarks import BENCHMARKS, hr_files, list_pictures, official_lr_folder
+from Datasets.benchmarks import BENCHMARKS, hr_files, list_pictures
 from Models.BenchmarkType import BenchmarkType
 from Models.QualityType import QualityType
 from Models.SuperResolver import SuperResolver
@@ -76,14 +76,13 @@ class Validation:
         self._judges = build_judges([QualityType.PSNR, QualityType.SSIM], run.device)
         if isinstance(data, str):
             files = list_pictures(Path(data), 'the validation pictures (valid_data)')[:examples]
-            self._row = dataclasses.replace(BENCHMARKS[BenchmarkType.BENCHMARK], color='RGB')
-            self._images = [BenchmarkImages(files, scale) for scale in scales]
+            benchmark = BenchmarkType.BENCHMARK
+            self._row = dataclasses.replace(BENCHMARKS[benchmark], color='RGB')
         else:
             files = hr_files(data)[:examples]
-            self._row = BENCHMARKS[data]
-            self._images = [
-                BenchmarkImages(files, scale, lr_folder=official_lr_folder(data, scale)) for scale in scales
-            ]
+            benchmark = data
+            self._row = BENCHMARKS[benchmark]
+        self._images = [BenchmarkImages.of_protocol(benchmark, files, scale) for scale in scales]
         self.pictures = len(files)
 
     def validate(self, network: SuperResolver, epoch: int, should_stop: Callable[[], bool]) -> ValidationResult:

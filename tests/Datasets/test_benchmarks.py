@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from Datasets import photographs
@@ -83,6 +84,24 @@ def test_lr_made_on_the_fly_has_the_right_sizes(make_pictures: PictureMaker, sca
     height, width = pair.lr.shape[-2:]
     assert (height, width) == (int(64 / scale), int(77 / scale))
     assert pair.hr.shape[-2:] == (round(height * scale), round(width * scale))
+
+
+def test_where_official_files_are_missing_they_are_made_as_they_were(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_pair(tmp_path / 'Set5', 'baby', 2)
+    monkeypatch.setenv('ASSR_DATASETS', str(tmp_path))
+    files = hr_files(BenchmarkType.Set5)
+    official = BenchmarkImages.of_protocol(BenchmarkType.Set5, files, 2)
+    assert official.lr_source == 'files'
+    expected = official[0]
+    for file in (tmp_path / 'Set5/LR_bicubic/X2').iterdir():
+        file.unlink()
+    (tmp_path / 'Set5/LR_bicubic/X2').rmdir()
+    made = BenchmarkImages.of_protocol(BenchmarkType.Set5, files, 2)
+    assert made.lr_source == 'matlab bicubic'
+    assert torch.equal(made[0].lr, expected.lr)
+    assert BenchmarkImages.of_protocol(BenchmarkType.Set5, files, 6).lr_source == 'pillow bicubic'
 
 
 def test_a_picture_smaller_than_the_scale_is_refused(make_pictures: PictureMaker) -> None:
