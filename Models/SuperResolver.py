@@ -14,7 +14,7 @@ from Utilities.coordinates import cell_of, pixel_centers
 
 # The activations of a chunk should stay in a CPU's cache; a GPU wants fewer, larger launches.
 _QUERIES_PER_CHUNK_CPU = 2048
-_QUERIES_PER_CHUNK_GPU = 262_144
+_QUERIES_PER_CHUNK_GPU = 65_536
 
 
 @dataclasses.dataclass(frozen=True)
