@@ -182,7 +182,10 @@ class _Training:
     def _report(self, means: dict[str, float], rate: float, result: ValidationResult | None, is_best: bool) -> None:
         mse = means.pop('mse', None)
         scalars = {f'train/{name}': value for name, value in means.items()} | {'train/learning_rate': rate}
+        terms = {name: value for name, value in means.items() if name != 'loss'}
         message = f'Epoch {self.progress.epoch}/{self._recipe.epochs}: loss {means["loss"]:.4f}, '
+        if len(terms) > 1:
+            message += ''.join(f'{name} {value:.4g}, ' for name, value in terms.items())
         if mse is not None:
             scalars['train/psnr'] = decibels_of(mse)
             message += f'PSNR {scalars["train/psnr"]:.2f} dB, '

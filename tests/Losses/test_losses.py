@@ -37,6 +37,11 @@ def test_gradient_l1_is_sobels(random: torch.Generator) -> None:
     torch.testing.assert_close(GradientL1()(sr, hr), expected)
 
 
+def test_gradient_l1_refuses_images_without_inner_pixels() -> None:
+    with pytest.raises(ValueError, match='at least 3x3 pixels side by side, got 2x2: raise queries'):
+        GradientL1()(torch.zeros(1, 3, 2, 2), torch.zeros(1, 3, 2, 2))
+
+
 def test_gram_by_hand() -> None:
     """Two pixels, red 1 and green 1: a Gram matrix of diag(1, 1, 0) / 6. Against black: two of nine entries."""
     colors = torch.tensor([[[1.0, 0], [0, 1], [0, 0]]])
