@@ -1,6 +1,7 @@
 """Every setting of a training run, with its unit, its default and the reason for it."""
 
 import dataclasses
+import math
 from typing import Annotated, ClassVar, Literal
 
 from Configuration.FrozenConfiguration import Count, Options, Range
@@ -36,7 +37,8 @@ class TrainingConfiguration(ModelConfiguration):
         'epochs', 'device', 'workers', 'images_in_memory', 'validate_every', 'save_every', 'sample_pictures',
         'tensorboard', 'save_path', 'resume', 'max_image_pixels',
     )  # fmt: skip
-    """Settings that leave the steps already taken as they are, and so may differ from those of the checkpoint."""
+    """Settings that leave the steps already taken as they are, and so may differ from those of the checkpoint; but see
+    `may_change_on_resume`."""
 
     # The network
 
@@ -71,10 +73,11 @@ class TrainingConfiguration(ModelConfiguration):
     """How many pictures are validated on, the first by name; None: all. Ten, as LIIF validates."""
 
     queries: Count | None = None
-    """HR pixels asked for per sample. None: `input_patch` squared, as LIIF trains."""
+    """HR pixels asked for per sample. None: `input_patch` squared, as LIIF trains. A square number for
+    `SamplingType.Window`; None for `SamplingType.Crop`, which asks for all."""
 
     sampling: SamplingType = SamplingType.Scattered
-    """Which HR pixels are asked for."""
+    """Which HR pixels are asked for. Scattered, as LIIF trains; losses that compare neighbors need another one."""
 
     augment: bool = True
     """Random flips and transpositions."""
@@ -107,13 +110,35 @@ class TrainingConfiguration(ModelConfiguration):
     """Adam's initial step size. 4e-4: the study's."""
 
     schedule: ScheduleType = ScheduleType.MultiStep
-    """How the learning rate changes."""
+    """How the learning rate changes. The settings below that it does not use must keep their defaults, save
+    `milestones` and `gamma`, which every recipe inherits."""
 
     milestones: tuple[Count, ...] = (20, 40, 60, 80)
-    """Epochs after which the rate is multiplied by `gamma`. The study's."""
+    """MultiStep: epochs after which the rate is multiplied by `gamma`. The study's. Others ignore it."""
 
     gamma: Annotated[float, Range(0, 1)] = 0.5
-    """Factor on the learning rate at each milestone."""
+    """MultiStep and ReduceOnPlateau: factor on the learning rate each time. Others ignore it."""
+
+    minimum_rate: Annotated[float, Range(0, 10)] = 0.0
+    """Cosine, CosineRestarts, Cyclic and ReduceOnPlateau: the lowest learning rate."""
+
+    restart_after: Count = 50
+    """CosineRestarts: epochs of the first period, the paper's T_0. 50: the study's."""
+
+    restart_growth: Count = 1
+    """CosineRestarts: length of each period over that of the one before, the paper's T_mult. 1: the study's."""
+
+    cycle_epochs: Count = 10
+    """Cyclic: epochs from one lowest rate to the next. 10: within the 4 to 20 that the paper advises."""
+
+    patience: Annotated[int, Range(0)] = 10
+    """ReduceOnPlateau: validations in a row that may bring nothing new before the rate falls. 10: torch's."""
+
+    warmup_epochs: Annotated[int, Range(0)] = 0
+    """Epochs of a linear warm-up before the schedule, which begins after them and ends with the run."""
+
+    warmup_start: Annotated[float, Range(1e-6, 1)] = 0.1
+    """Where the warm-up begins, as a part of the rate that it leads to."""
 
     seed: Annotated[int, Range(0, 2**63 - 1)] = 0
     """Seed of the initial weights, the order and the samples."""
@@ -159,6 +184,12 @@ class TrainingConfiguration(ModelConfiguration):
             cls.recipe = ''
         super().__init_subclass__()
 
+    @property
+    def may_change_on_resume(self) -> tuple[str, ...]:
+        """`MAY_CHANGE_ON_RESUME` without the settings that this recipe's learning rates depend on."""
+        decisive = _DECISIVE_FOR_RATES.get(self.schedule)
+        return tuple(name for name in self.MAY_CHANGE_ON_RESUME if name != decisive)
+
     def check(self) -> None:
         """Refuse settings that contradict each other."""
         super().check()
@@ -166,14 +197,77 @@ class TrainingConfiguration(ModelConfiguration):
             raise ValueError('valid_scales must name at least one scale, got none.')
         if not self.losses or not any(term.weight for term in self.losses):
             raise ValueError(f'losses must hold at least one term with a weight above 0, got {self.losses}.')
-        if list(self.milestones) != sorted(set(self.milestones)):
-            raise ValueError(f'milestones must rise, got {self.milestones}.')
-        hr_pixels = (self.input_patch * self.scale_range[0]) ** 2
-        if self.queries is not None and self.queries > hr_pixels:
-            raise ValueError(
-                f'queries must be at most {int(hr_pixels)}, the HR pixels of a patch of {self.input_patch} '
-                f'at scale {self.scale_range[0]:g}, got {self.queries}.'
-            )
         for name in ('train_data', 'valid_data'):
             if getattr(self, name) is BenchmarkType.BENCHMARK:
                 raise ValueError(f"{name} must be a folder's path instead of BenchmarkType.BENCHMARK.")
+        self._check_sampling()
+        self._check_schedule()
+
+    def _check_sampling(self) -> None:
+        if self.queries is None:
+            return
+        hr_pixels = round(self.input_patch * self.scale_range[0]) ** 2
+        if self.queries > hr_pixels:
+            raise ValueError(
+                f'queries must be at most {hr_pixels}, the HR pixels of a patch of {self.input_patch} '
+                f'at scale {self.scale_range[0]:g}, got {self.queries}.'
+            )
+        if self.sampling is SamplingType.Crop:
+            raise ValueError(
+                f'queries has no effect with SamplingType.Crop, which asks for every pixel: leave it None, '
+                f'got {self.queries}.'
+            )
+        side = math.isqrt(self.queries)
+        if self.sampling is SamplingType.Window and side**2 != self.queries:
+            raise ValueError(
+                f'queries must be a square number for SamplingType.Window, such as {side**2} or {(side + 1) ** 2}, '
+                f'got {self.queries}.'
+            )
+
+    def _check_schedule(self) -> None:
+        if list(self.milestones) != sorted(set(self.milestones)):
+            raise ValueError(f'milestones must rise, got {self.milestones}.')
+        for name, schedules in _USED_BY.items():
+            default = getattr(TrainingConfiguration, name)
+            if self.schedule not in schedules and getattr(self, name) != default:
+                raise ValueError(
+                    f'{name} has no effect with ScheduleType.{self.schedule.name}, only with '
+                    f'{", ".join(schedule.name for schedule in schedules)}: leave it {default:g}, '
+                    f'got {getattr(self, name):g}.'
+                )
+        if self.minimum_rate > self.learning_rate:
+            raise ValueError(
+                f'minimum_rate must be at most learning_rate, got {self.minimum_rate:g} and {self.learning_rate:g}.'
+            )
+        if self.schedule is ScheduleType.ReduceOnPlateau and self.gamma == 1:
+            raise ValueError(
+                'gamma must be below 1 for ScheduleType.ReduceOnPlateau, got 1: the rate would never fall.'
+            )
+        if self.warmup_epochs >= self.epochs:
+            raise ValueError(
+                f'warmup_epochs must be less than epochs, got {self.warmup_epochs} and {self.epochs}: '
+                'the warm-up would never end.'
+            )
+        if self.schedule is ScheduleType.MultiStep and self.milestones and self.milestones[0] <= self.warmup_epochs:
+            raise ValueError(
+                f'milestones must lie after the warm-up of {self.warmup_epochs} epochs, got {self.milestones}.'
+            )
+
+
+_USED_BY = {
+    'minimum_rate': (
+        ScheduleType.Cosine, ScheduleType.CosineRestarts, ScheduleType.Cyclic, ScheduleType.ReduceOnPlateau,
+    ),
+    'restart_after': (ScheduleType.CosineRestarts,),
+    'restart_growth': (ScheduleType.CosineRestarts,),
+    'cycle_epochs': (ScheduleType.Cyclic,),
+    'patience': (ScheduleType.ReduceOnPlateau,),
+}  # fmt: skip
+"""Settings that only some schedules look at."""
+
+_DECISIVE_FOR_RATES = {
+    ScheduleType.Cosine: 'epochs',
+    ScheduleType.OneCycle: 'epochs',
+    ScheduleType.ReduceOnPlateau: 'validate_every',
+}
+"""Settings that other schedules leave free to change."""

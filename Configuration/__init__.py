@@ -2,14 +2,35 @@
 
 from Configuration.BaseTestingConfiguration import BaseTestingConfiguration
 from Configuration.FrozenConfiguration import Options
-from Configuration.recipes import TrainQuickStart, TrainSimple, TrainSimpleLargerPatch, TrainSimpleLargerPatchScale
+from Configuration.recipes import (
+    TrainCiaoSR,
+    TrainGradLoss,
+    TrainGramL1Loss,
+    TrainHIIF,
+    TrainLIIF,
+    TrainLTE,
+    TrainQuickStart,
+    TrainSGDR,
+    TrainSimple,
+    TrainSimpleLargerPatch,
+    TrainSimpleLargerPatchScale,
+    TrainSRNO,
+)
 from Configuration.TrainingConfiguration import LossTerm, TrainingConfiguration
 
 __all__ = [
     'BaseTestingConfiguration',
     'LossTerm',
     'Options',
+    'TrainCiaoSR',
+    'TrainGradLoss',
+    'TrainGramL1Loss',
+    'TrainHIIF',
+    'TrainLIIF',
+    'TrainLTE',
     'TrainQuickStart',
+    'TrainSGDR',
+    'TrainSRNO',
     'TrainSimple',
     'TrainSimpleLargerPatch',
     'TrainSimpleLargerPatchScale',

@@ -1,9 +1,11 @@
 """Training samples: a random crop at a random scale, and the HR pixels that the network is asked for.
 
 As LIIF trains (Chen et al., CVPR 2021, section 4): scale s drawn per sample, HR crop of round(s * patch) pixels, LR
-patch by Pillow's bicubic, as many random HR pixels as the LR patch has.
+patch by Pillow's bicubic, as many random HR pixels as the LR patch has. Or pixels that lie side by side, for losses
+that compare neighbors.
 """
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -20,13 +22,25 @@ from Utilities.resize import resize
 from Utilities.seeding import generator_for
 
 
+class Position(NamedTuple):
+    """Where in a run a sample stands."""
+
+    epoch: int
+    sample: int
+    """Which sample of the epoch."""
+
+    batch: int = 0
+    """Which batch of the epoch it is part of; it decides the scale if that is common to a batch, and nothing else."""
+
+
 class TrainingBatch(NamedTuple):
     """What one step learns from. All colors are in [0, 1]."""
 
     lr: Float[Tensor, 'batch 3 patch patch']
 
     coord: Float[Tensor, 'batch queries 2']
-    """Centres of the asked HR pixels as (y, x), where the crop spans [-1, 1]."""
+    """Centres of the asked HR pixels as (y, x), where the crop spans [-1, 1]. All but scattered ones are a square, row
+    after row."""
 
     cell: Float[Tensor, 'batch 2']
     """Height and width of an HR pixel in the same units."""
@@ -42,14 +56,15 @@ class TrainingBatch(NamedTuple):
 class TrainingCrops(Dataset[TrainingBatch]):
     """Samples as a pure function of (seed, epoch, index): workers, restarts and call order change nothing.
 
-    It is indexed by (epoch, index), with 0 <= index < len(images) * repeat; index modulo the number of pictures is the
-    picture.
+    It is indexed by a `Position`, or (epoch, index), with 0 <= index < len(images) * repeat; index modulo the number of
+    pictures is the picture. With `SamplingType.Crop` the scale is a function of (seed, epoch, batch).
 
     Args:
         images: the HR pictures, each at least round(patch * largest scale) pixels wide and high.
         input_patch: side of the LR patch in pixels.
         scale_range: smallest and largest scale; drawn uniformly.
-        queries: HR pixels asked for per sample.
+        queries: HR pixels asked for per sample; a square number for `SamplingType.Window`; `SamplingType.Crop` takes
+            them all.
         sampling: which of them.
         augment: random flips and transposition.
         repeat: crops of each picture per epoch.
@@ -81,11 +96,16 @@ class TrainingCrops(Dataset[TrainingBatch]):
         """Samples per epoch."""
         return len(self._images) * self._repeat
 
-    def __getitem__(self, position: tuple[int, int]) -> TrainingBatch:
-        epoch, index = position
+    def __getitem__(self, position: Position | tuple[int, int]) -> TrainingBatch:
+        epoch, index, batch = Position(*position)
         picture_index = index % len(self._images)
         try:
-            return self._sample(self._images[picture_index], generator_for(self._seed, 'sample', epoch, index))
+            random = generator_for(self._seed, 'sample', epoch, index)
+            one_scale = self._sampling is SamplingType.Crop
+            scale = (generator_for(self._seed, 'scale', epoch, batch) if one_scale else random).uniform(
+                *self._scale_range
+            )
+            return self._sample(self._images[picture_index], scale, random)
         except Exception as error:
             worker = torch.utils.data.get_worker_info()
             place = f'worker {worker.id}' if worker else 'the main process'
@@ -94,8 +114,7 @@ class TrainingCrops(Dataset[TrainingBatch]):
                 f'Sample {index} of epoch {epoch}, from {self._images.files[picture_index]}, failed in {place}: {error}'
             ) from error
 
-    def _sample(self, picture: Pixels, random: np.random.Generator) -> TrainingBatch:
-        scale = random.uniform(*self._scale_range)
+    def _sample(self, picture: Pixels, scale: float, random: np.random.Generator) -> TrainingBatch:
         side = round(self._input_patch * scale)
         top, left = (int(random.integers(length - side + 1)) for length in picture.shape[:2])
         hr = picture[top : top + side, left : left + side]
@@ -116,6 +135,26 @@ def choose_pixels(sampling: SamplingType, side: int, queries: int, random: np.ra
     match sampling:
         case SamplingType.Scattered:
             return random.choice(side * side, queries, replace=False, shuffle=False)
+        case SamplingType.Window:
+            window = math.isqrt(queries)
+            top, left = random.integers(side - window + 1, size=2)
+            rows, columns = np.arange(top, top + window), np.arange(left, left + window)
+            return (rows[:, None] * side + columns).reshape(-1)
+        case SamplingType.Crop:
+            return np.arange(side * side)
+
+
+def arrange_pixels(
+    sampling: SamplingType, colors: Float[Tensor, 'batch queries 3']
+) -> Float[Tensor, 'batch 3 *pixels']:
+    """Colors as losses take them: an image if the pixels form one, else a row of pixels."""
+    channels_first = colors.transpose(1, 2)
+    match sampling:
+        case SamplingType.Scattered:
+            return channels_first
+        case SamplingType.Window | SamplingType.Crop:
+            side = math.isqrt(colors.shape[1])
+            return channels_first.unflatten(2, (side, side))
 
 
 def _flip(pictures: Sequence[Pixels], choices: Sequence[int]) -> list[Pixels]:

@@ -5,13 +5,13 @@ from collections.abc import Generator, Iterator
 import torch
 from torch.utils.data import DataLoader, Sampler
 
-from Datasets.TrainingCrops import TrainingBatch, TrainingCrops
+from Datasets.TrainingCrops import Position, TrainingBatch, TrainingCrops
 from Utilities.seeding import generator_for
 from Utilities.StopRequest import outlive_stop_signals
 
 
-class EpochBatches(Sampler[list[tuple[int, int]]]):
-    """Positions (epoch, index) of each batch from a starting point to the end of the run.
+class EpochBatches(Sampler[list[Position]]):
+    """Positions of the samples of each batch from a starting point to the end of the run.
 
     The order within an epoch is a permutation drawn from (seed, epoch) alone. Epochs count from 1. The last batch of an
     epoch holds what is left.
@@ -42,12 +42,13 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
     def __len__(self) -> int:
         return max(0, (self._epochs - self._start_epoch + 1) * self.batches_per_epoch - self._start_batch)
 
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+    def __iter__(self) -> Iterator[list[Position]]:
         for epoch in range(self._start_epoch, self._epochs + 1):
             order = generator_for(self._seed, 'order', epoch).permutation(self._samples).tolist()
             first = self._start_batch if epoch == self._start_epoch else 0
             for batch in range(first, self.batches_per_epoch):
-                yield [(epoch, index) for index in order[batch * self._batch_size : (batch + 1) * self._batch_size]]
+                indices = order[batch * self._batch_size : (batch + 1) * self._batch_size]
+                yield [Position(epoch, index, batch) for index in indices]
 
 
 def load_batches(

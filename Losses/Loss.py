@@ -8,7 +8,11 @@ from torch import Tensor, nn
 
 
 class Loss(nn.Module, ABC):
-    """A scalar to be minimized, from predicted and true colors in [0, 1]."""
+    """A scalar to be minimized, from predicted and true colors in [0, 1].
+
+    Both come as images (batch, 3, height, width) if the pixels lie side by side, and as (batch, 3, pixels) if they are
+    scattered.
+    """
 
     needs_neighbors: ClassVar[bool] = False
     """True: the pixels must lie side by side as in the picture. Such a loss refuses `SamplingType.Scattered`."""

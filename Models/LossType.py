@@ -6,3 +6,9 @@ class LossType(Enum):
 
     PixelL1 = 'PixelL1'
     """Mean absolute difference of colors."""
+
+    GradientL1 = 'GradientL1'
+    """Mean absolute difference of Sobel gradients; needs neighboring pixels."""
+
+    GramRGB = 'GramRGB'
+    """Mean squared difference of the Gram matrices of red, green and blue."""

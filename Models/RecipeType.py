@@ -19,3 +19,27 @@ class RecipeType(Enum):
 
     SimpleLargerPatchScale = 'SimpleLargerPatchScale'
     """As Simple, with 64x64 LR patches and scales 1 to 6."""
+
+    SGDR = 'SGDR'
+    """As Simple, by cosine annealing with a warm restart."""
+
+    GradLoss = 'GradLoss'
+    """As Simple, with the gradient loss besides L1, on windows."""
+
+    GramL1Loss = 'GramL1Loss'
+    """As Simple, with the Gram loss of the colors besides L1."""
+
+    LIIF = 'LIIF'
+    """As LIIF, and MetaSR beside it, was trained."""
+
+    LTE = 'LTE'
+    """As LTE was trained with EDSR and RDN: LIIF's protocol."""
+
+    SRNO = 'SRNO'
+    """As SRNO was trained: 128x128 LR patches, warm-up, cosine."""
+
+    HIIF = 'HIIF'
+    """As HIIF was trained: warm-up, cosine."""
+
+    CiaoSR = 'CiaoSR'
+    """As CiaoSR was trained with EDSR and RDN: a million steps."""

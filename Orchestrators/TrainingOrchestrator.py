@@ -61,9 +61,9 @@ class TrainingOrchestrator:
             )
             training = _Training(recipe, run, stop)
             if training.progress.epoch >= recipe.epochs:
+                train_on = 'To train on, raise epochs; to' if 'epochs' in recipe.may_change_on_resume else 'To'
                 _LOGGER.info(
-                    f'This run is finished: {training.describe_best()}. To train on, raise epochs; to start anew, move '
-                    f'{folder}* away.'
+                    f'This run is finished: {training.describe_best()}. {train_on} start anew, move {folder}* away.'
                 )
             else:
                 training.run_epochs()
@@ -78,14 +78,9 @@ class _Training:
         self._run = run
         self._stop = stop
         self._step = build_step(recipe, run.device)
-        self.progress = Progress()
-        checkpoint = checkpoint_to_continue(recipe)
-        if checkpoint is not None:
-            self._step.load_state({key: getattr(checkpoint, key) for key in self._step.STATE_KEYS})
-            self.progress = Progress.from_state_dict(checkpoint.progress)
-            restore_torch_state(checkpoint.rng, run.device)
-            _LOGGER.info(f'Continuing after epoch {self.progress.epoch}, batch {self.progress.batch}.')
-        elif recipe.start_from is not None:
+        self._checkpoint = checkpoint_to_continue(recipe)
+        self.progress = Progress.from_state_dict(self._checkpoint.progress) if self._checkpoint else Progress()
+        if self._checkpoint is None and recipe.start_from is not None:
             load_initial_weights(self._step.evaluated, Path(recipe.start_from))
             _LOGGER.info(f'Beginning with the weights of {recipe.start_from}.')
 
@@ -110,6 +105,7 @@ class _Training:
             repeat=recipe.repeat,
             seed=recipe.seed,
         )
+        self._start_step(-(-len(crops) // recipe.batch_size))
         validation = Validation(
             recipe.valid_data, recipe.valid_scales, recipe.valid_examples, recipe.sample_pictures, self._run
         )
@@ -122,6 +118,15 @@ class _Training:
             raise RunFailedError(self._describe_failure(error)) from error
         files = ', '.join(str(self._path(kind)) for kind in (SavedModelType.Best, SavedModelType.Last))
         _LOGGER.info(f'Finished: {self.describe_best()}. Checkpoints: {files}')
+
+    def _start_step(self, batches_per_epoch: int) -> None:
+        self._step.start(batches_per_epoch)
+        checkpoint, self._checkpoint = self._checkpoint, None
+        if checkpoint is None:
+            return
+        self._step.load_state({key: getattr(checkpoint, key) for key in self._step.STATE_KEYS})
+        restore_torch_state(checkpoint.rng, self._run.device)
+        _LOGGER.info(f'Continuing after epoch {self.progress.epoch}, batch {self.progress.batch}.')
 
     def _loop(self, crops: TrainingCrops, validation: Validation) -> None:
         recipe, device = self._recipe, self._run.device
@@ -166,7 +171,7 @@ class _Training:
                 result = validation.validate(self._step.evaluated, epoch, lambda: self._stop.name is not None)
             except ValidationStoppedError:
                 self._exit_if_asked(save=True)
-        self._step.end_epoch()
+        self._step.end_epoch(result.psnr if result is not None else None)
         progress.epoch, progress.batch, progress.averages = epoch, 0, {}
         is_best = result is not None and progress.is_better(result.psnr)
         if result is not None and is_best:
@@ -181,7 +186,10 @@ class _Training:
     def _report(self, means: dict[str, float], rate: float, result: ValidationResult | None, is_best: bool) -> None:
         mse = means.pop('mse', None)
         scalars = {f'train/{name}': value for name, value in means.items()} | {'train/learning_rate': rate}
+        terms = {name: value for name, value in means.items() if name != 'loss'}
         message = f'Epoch {self.progress.epoch}/{self._recipe.epochs}: loss {means["loss"]:.4f}, '
+        if len(terms) > 1:
+            message += ''.join(f'{name} {value:.4g}, ' for name, value in terms.items())
         if mse is not None:
             scalars['train/psnr'] = decibels_of(mse)
             message += f'PSNR {scalars["train/psnr"]:.2f} dB, '

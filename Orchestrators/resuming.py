@@ -47,7 +47,7 @@ def checkpoint_to_continue(recipe: TrainingConfiguration) -> Checkpoint | None:
 
 def _refuse_other_configuration(checkpoint: Checkpoint, recipe: TrainingConfiguration, path: Path) -> None:
     found, present = checkpoint.configuration, recipe.to_dict()
-    names = sorted((set(present) | set(found)) - set(recipe.MAY_CHANGE_ON_RESUME))
+    names = sorted((set(present) | set(found)) - set(recipe.may_change_on_resume))
     rows = [
         f'  {name}: {found.get(name, "absent")!r} in the file, {present.get(name, "absent")!r} in the recipe'
         for name in names

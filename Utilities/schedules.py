@@ -1,9 +1,129 @@
-"""Learning-rate schedules."""
+"""Learning-rate schedules: torch's, with a warm-up before any of them.
+
+Only those of torch's whose rates do not depend on the way there are used, so that a resumed run has the same rates to
+the last bit; `CosineAnnealingLR`, for one, computes each rate from the one before. Each function sets the rate that its
+schedule begins with.
+"""
+
+from typing import Any
 
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler, MultiStepLR
+from torch.optim.lr_scheduler import (
+    CosineAnnealingWarmRestarts,
+    CyclicLR,
+    LRScheduler,
+    MultiStepLR,
+    OneCycleLR,
+    ReduceLROnPlateau,
+)
+
+
+class Schedule:
+    """The learning rate of a run: a linear warm-up, if there is one, and then what a scheduler says.
+
+    Args:
+        scheduler: just built, so that the optimizer has the rate that it begins with.
+        per_iteration: it goes on after each batch instead of each epoch. The warm-up does as well.
+        warmup_steps: batches or epochs of the warm-up.
+        warmup_start: where the warm-up begins, as a part of the scheduler's first rate.
+    """
+
+    def __init__(
+        self,
+        scheduler: LRScheduler,
+        *,
+        per_iteration: bool = False,
+        warmup_steps: int = 0,
+        warmup_start: float = 0.1,
+    ) -> None:
+        self._scheduler = scheduler
+        self._per_iteration = per_iteration
+        self._warmup_steps = warmup_steps
+        self._warmup_start = warmup_start
+        self._first_rates = [group['lr'] for group in scheduler.optimizer.param_groups]
+        self._steps = 0
+        if warmup_steps:
+            self._warm_up()
+
+    def end_batch(self) -> None:
+        """After each update of the weights."""
+        if self._per_iteration:
+            self._step(None)
+
+    def end_epoch(self, psnr: float | None) -> None:
+        """After each epoch.
+
+        Args:
+            psnr: of its validation, in dB; None if there was none.
+        """
+        if not self._per_iteration:
+            self._step(psnr)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain values for a checkpoint. The rate itself is part of the optimizer's."""
+        return {'steps': self._steps, 'scheduler': self._scheduler.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """The inverse of `state_dict`."""
+        self._steps = state['steps']
+        self._scheduler.load_state_dict(state['scheduler'])
+        # Else torch would warn of a schedule that goes on before the first update, which was before the restart.
+        self._scheduler.optimizer._opt_called = True  # type: ignore[attr-defined]
+
+    def _step(self, psnr: float | None) -> None:
+        self._steps += 1
+        if self._steps <= self._warmup_steps:
+            self._warm_up()
+        elif not isinstance(self._scheduler, ReduceLROnPlateau):
+            self._scheduler.step()
+        elif psnr is not None:
+            self._scheduler.step(psnr)
+
+    def _warm_up(self) -> None:
+        done = self._steps / self._warmup_steps
+        part = self._warmup_start + (1 - self._warmup_start) * done if done < 1 else 1.0
+        for group, rate in zip(self._scheduler.optimizer.param_groups, self._first_rates, strict=True):
+            group['lr'] = part * rate
 
 
 def multi_step(optimizer: Optimizer, milestones: tuple[int, ...], gamma: float) -> LRScheduler:
-    """Multiply the learning rate by `gamma` after each epoch named in `milestones`; step it once per epoch."""
+    """Multiply the rate by `gamma` after each step named in `milestones`."""
     return MultiStepLR(optimizer, milestones=list(milestones), gamma=gamma)
+
+
+def cosine(optimizer: Optimizer, steps: int, minimum: float) -> LRScheduler:
+    """Half a cosine wave from the optimizer's rate to `minimum`, which it would reach after `steps` steps."""
+    return CosineAnnealingWarmRestarts(optimizer, T_0=steps, eta_min=minimum)
+
+
+def cosine_restarts(optimizer: Optimizer, first: int, growth: int, minimum: float) -> LRScheduler:
+    """As `cosine`, over again after `first` steps, and then after periods each `growth` times as long as the last.
+
+    SGDR: Loshchilov, Hutter, ICLR 2017, https://arxiv.org/abs/1608.03983.
+    """
+    return CosineAnnealingWarmRestarts(optimizer, T_0=first, T_mult=growth, eta_min=minimum)
+
+
+def one_cycle(optimizer: Optimizer, steps: int) -> LRScheduler:
+    """From 1/25 of the optimizer's rate up to it in three tenths of `steps`, then down to 1/250 000 of it.
+
+    Smith, Topin 2017, https://arxiv.org/abs/1708.07120, with torch's numbers; momentum stays as it is.
+    """
+    (peak,) = {group['lr'] for group in optimizer.param_groups}
+    return OneCycleLR(optimizer, max_lr=peak, total_steps=steps, cycle_momentum=False)
+
+
+def cyclic(optimizer: Optimizer, period: int, minimum: float) -> LRScheduler:
+    """From `minimum` linearly up to the optimizer's rate and down again, once in `period` steps.
+
+    Smith, WACV 2017, https://arxiv.org/abs/1506.01186; momentum stays as it is.
+    """
+    (peak,) = {group['lr'] for group in optimizer.param_groups}
+    # Half steps are fine, though torch's annotation does not say so.
+    half: Any = period / 2
+    return CyclicLR(optimizer, base_lr=minimum, max_lr=peak, step_size_up=half, cycle_momentum=False)
+
+
+def reduce_on_plateau(optimizer: Optimizer, gamma: float, patience: int, minimum: float) -> LRScheduler:
+    """Multiply the rate by `gamma` when more than `patience` validations in a row have not beaten the best PSNR."""
+    return ReduceLROnPlateau(optimizer, mode='max', factor=gamma, patience=patience, threshold=0, min_lr=minimum, eps=0)

@@ -1,12 +1,14 @@
 """Training by likelihood: make the true colors more probable. Nothing is predicted, so there is no PSNR to log."""
 
+from collections.abc import Callable
+
 from torch import Tensor
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 
 from Datasets.TrainingCrops import TrainingBatch
 from Models.SuperResolver import SuperResolver
 from Orchestrators.Steps.SupervisedStep import SupervisedStep
+from Utilities.schedules import Schedule
 
 
 class LikelihoodStep(SupervisedStep):
@@ -16,14 +18,14 @@ class LikelihoodStep(SupervisedStep):
         ValueError: if the decoder learns from patches of pixels, which training batches do not hold.
     """
 
-    def __init__(self, network: SuperResolver, optimizer: Optimizer, schedule: LRScheduler) -> None:
-        super().__init__(network, optimizer, schedule)
+    def __init__(self, network: SuperResolver, optimizer: Optimizer, make_schedule: Callable[[int], Schedule]) -> None:
+        super().__init__(network, optimizer, make_schedule)
         patch_size = network.decoder.patch_size
         if patch_size > 1:
             raise ValueError(
                 f'decoder_options: {type(network.decoder).__name__} with patch_size = {patch_size} learns from patches '
-                f'of {patch_size}x{patch_size} pixels, which sampling = SamplingType.Scattered does not give. Train '
-                'with patch_size = 1; with patches, only published weights can be used.'
+                f'of {patch_size}x{patch_size} pixels, which no sampling gives. Train with patch_size = 1; with '
+                'patches, only published weights can be used.'
             )
 
     def compare(self, batch: TrainingBatch) -> tuple[Tensor, dict[str, Tensor]]:

@@ -1,26 +1,36 @@
 """Supervised training: predict the asked colors, compare, update."""
 
+from collections.abc import Callable
+
 from torch import Tensor
 from torch.nn import functional
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 
-from Datasets.TrainingCrops import TrainingBatch
+from Datasets.TrainingCrops import TrainingBatch, arrange_pixels
 from Losses.WeightedSum import WeightedSum
+from Models.SamplingType import SamplingType
 from Models.SuperResolver import SuperResolver
 from Orchestrators.Steps.SupervisedStep import SupervisedStep
+from Utilities.schedules import Schedule
 
 
 class ReconstructionStep(SupervisedStep):
     """One network, one objective, one optimizer."""
 
     def __init__(
-        self, network: SuperResolver, objective: WeightedSum, optimizer: Optimizer, schedule: LRScheduler
+        self,
+        network: SuperResolver,
+        objective: WeightedSum,
+        sampling: SamplingType,
+        optimizer: Optimizer,
+        make_schedule: Callable[[int], Schedule],
     ) -> None:
-        super().__init__(network, optimizer, schedule)
+        super().__init__(network, optimizer, make_schedule)
         self.objective = objective
+        self._sampling = sampling
 
     def compare(self, batch: TrainingBatch) -> tuple[Tensor, dict[str, Tensor]]:
-        sr = self.network(batch.lr, batch.coord, batch.cell)
-        total, parts = self.objective(sr, batch.hr)
-        return total, {'mse': functional.mse_loss(sr.detach().clamp(0, 1), batch.hr), **parts}
+        sr = arrange_pixels(self._sampling, self.network(batch.lr, batch.coord, batch.cell))
+        hr = arrange_pixels(self._sampling, batch.hr)
+        total, parts = self.objective(sr, hr)
+        return total, {'mse': functional.mse_loss(sr.detach().clamp(0, 1), hr), **parts}

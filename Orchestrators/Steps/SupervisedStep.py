@@ -1,29 +1,41 @@
 """What all training of one network by true colors has in common: compare, check, update."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 
 from Datasets.TrainingCrops import TrainingBatch
 from Models.SuperResolver import SuperResolver
 from Orchestrators.Steps.TrainingStep import TrainingStep
+from Utilities.schedules import Schedule
 
 
 class SupervisedStep(TrainingStep):
-    """One network, one optimizer; the loss is the subclass's."""
+    """One network, one optimizer; the loss is the subclass's.
 
-    def __init__(self, network: SuperResolver, optimizer: Optimizer, schedule: LRScheduler) -> None:
+    Args:
+        network: what learns.
+        optimizer: changes it.
+        make_schedule: from an epoch's batches to the schedule of the optimizer.
+    """
+
+    schedule: Schedule
+
+    def __init__(self, network: SuperResolver, optimizer: Optimizer, make_schedule: Callable[[int], Schedule]) -> None:
         self.network = network
         self.optimizer = optimizer
-        self.schedule = schedule
+        self._make_schedule = make_schedule
 
     @abstractmethod
     def compare(self, batch: TrainingBatch) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss, and detached scalars for the log."""
+
+    def start(self, batches_per_epoch: int) -> None:
+        self.schedule = self._make_schedule(batches_per_epoch)
 
     def run(self, batch: TrainingBatch) -> dict[str, Tensor]:
         self.network.train()
@@ -37,10 +49,11 @@ class SupervisedStep(TrainingStep):
         if not torch.isfinite(loss + norm):
             raise FloatingPointError(f'loss is {loss.item()}, norm of the gradient is {norm.item()}')
         self.optimizer.step()
+        self.schedule.end_batch()
         return {'loss': loss.detach(), **scalars}
 
-    def end_epoch(self) -> None:
-        self.schedule.step()
+    def end_epoch(self, psnr: float | None) -> None:
+        self.schedule.end_epoch(psnr)
 
     @property
     def evaluated(self) -> SuperResolver:

@@ -15,6 +15,10 @@ class TrainingStep(ABC):
     STATE_KEYS: ClassVar[tuple[str, ...]] = ('network', 'optimizer', 'schedule')
 
     @abstractmethod
+    def start(self, batches_per_epoch: int) -> None:
+        """Called once, before `run` and `load_state`, when it is known how long an epoch is."""
+
+    @abstractmethod
     def run(self, batch: TrainingBatch) -> dict[str, Tensor]:
         """Learn from one batch; returns detached scalars for the log: `loss`, `mse` if colors are predicted, others.
 
@@ -23,8 +27,12 @@ class TrainingStep(ABC):
         """
 
     @abstractmethod
-    def end_epoch(self) -> None:
-        """What happens between epochs, such as a step of the learning-rate schedule."""
+    def end_epoch(self, psnr: float | None) -> None:
+        """What happens between epochs, such as a step of the learning-rate schedule.
+
+        Args:
+            psnr: mean of the epoch's validation in dB; None if there was none, or it has none.
+        """
 
     @property
     @abstractmethod

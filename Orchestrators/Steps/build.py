@@ -1,8 +1,10 @@
 """From a configuration to the step that trains it. Configurations are unpacked here and no further down."""
 
+import functools
 import logging
 
 import torch
+from torch.optim import Optimizer
 
 from Configuration.TrainingConfiguration import TrainingConfiguration
 from Losses.WeightedSum import WeightedSum
@@ -31,15 +33,42 @@ def build_step(recipe: TrainingConfiguration, device: torch.device) -> TrainingS
         device
     )
     optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
-    match recipe.schedule:
-        case ScheduleType.MultiStep:
-            schedule = schedules.multi_step(optimizer, recipe.milestones, recipe.gamma)
+    make_schedule = functools.partial(build_schedule, recipe, optimizer)
     if network.decoder.trains_by_likelihood:
         _LOGGER.info(
             f'{recipe.decoder.name} learns by its own likelihood: `losses` is not used, and training has no PSNR.'
         )
-        return LikelihoodStep(network, optimizer, schedule)
-    return ReconstructionStep(network, _build_objective(recipe).to(device), optimizer, schedule)
+        return LikelihoodStep(network, optimizer, make_schedule)
+    objective = _build_objective(recipe).to(device)
+    return ReconstructionStep(network, objective, recipe.sampling, optimizer, make_schedule)
+
+
+def build_schedule(recipe: TrainingConfiguration, optimizer: Optimizer, batches_per_epoch: int) -> schedules.Schedule:
+    """The recipe's learning rates, beginning with the optimizer's."""
+    epochs = recipe.epochs - recipe.warmup_epochs
+    per_iteration = recipe.schedule in {ScheduleType.OneCycle, ScheduleType.Cyclic}
+    match recipe.schedule:
+        case ScheduleType.MultiStep:
+            milestones = tuple(epoch - recipe.warmup_epochs for epoch in recipe.milestones)
+            scheduler = schedules.multi_step(optimizer, milestones, recipe.gamma)
+        case ScheduleType.Cosine:
+            scheduler = schedules.cosine(optimizer, epochs, recipe.minimum_rate)
+        case ScheduleType.CosineRestarts:
+            scheduler = schedules.cosine_restarts(
+                optimizer, recipe.restart_after, recipe.restart_growth, recipe.minimum_rate
+            )
+        case ScheduleType.OneCycle:
+            scheduler = schedules.one_cycle(optimizer, epochs * batches_per_epoch)
+        case ScheduleType.Cyclic:
+            scheduler = schedules.cyclic(optimizer, recipe.cycle_epochs * batches_per_epoch, recipe.minimum_rate)
+        case ScheduleType.ReduceOnPlateau:
+            scheduler = schedules.reduce_on_plateau(optimizer, recipe.gamma, recipe.patience, recipe.minimum_rate)
+    return schedules.Schedule(
+        scheduler,
+        per_iteration=per_iteration,
+        warmup_steps=recipe.warmup_epochs * (batches_per_epoch if per_iteration else 1),
+        warmup_start=recipe.warmup_start,
+    )
 
 
 def _build_objective(recipe: TrainingConfiguration) -> WeightedSum:
@@ -49,6 +78,6 @@ def _build_objective(recipe: TrainingConfiguration) -> WeightedSum:
     if objective.needs_neighbors and recipe.sampling is SamplingType.Scattered:
         raise ValueError(
             f'{", ".join(objective.needs_neighbors)} compares neighboring pixels, which sampling = '
-            'SamplingType.Scattered does not give. Choose another sampling.'
+            'SamplingType.Scattered does not give. Set sampling = SamplingType.Window, or SamplingType.Crop.'
         )
     return objective

@@ -1,10 +1,26 @@
-"""The recipes are what their names and the study say."""
+"""The recipes are what their names, the study and the papers say."""
+
+from typing import Any
 
 import pytest
 
-from Configuration import TrainQuickStart, TrainSimple, TrainSimpleLargerPatch, TrainSimpleLargerPatchScale
+from Configuration import (
+    LossTerm,
+    TrainCiaoSR,
+    TrainGradLoss,
+    TrainGramL1Loss,
+    TrainHIIF,
+    TrainLIIF,
+    TrainLTE,
+    TrainQuickStart,
+    TrainSGDR,
+    TrainSimple,
+    TrainSimpleLargerPatch,
+    TrainSimpleLargerPatchScale,
+    TrainSRNO,
+)
 from Configuration.TrainingConfiguration import TrainingConfiguration
-from Models import BenchmarkType
+from Models import BenchmarkType, LossType, SamplingType, ScheduleType
 
 
 @pytest.mark.parametrize(
@@ -13,6 +29,9 @@ from Models import BenchmarkType
         (TrainSimple(), 48, (1, 4)),
         (TrainSimpleLargerPatch(), 64, (1, 4)),
         (TrainSimpleLargerPatchScale(), 64, (1, 6)),
+        (TrainSGDR(), 48, (1, 4)),
+        (TrainGradLoss(), 48, (1, 4)),
+        (TrainGramL1Loss(), 48, (1, 4)),
     ],
 )
 def test_recipes_follow_the_study(recipe: TrainingConfiguration, patch: int, scales: tuple[int, int]) -> None:
@@ -26,3 +45,72 @@ def test_recipes_follow_the_study(recipe: TrainingConfiguration, patch: int, sca
 def test_the_quick_start_needs_no_data() -> None:
     recipe = TrainQuickStart()
     assert recipe.train_data is recipe.valid_data is BenchmarkType.Photographs
+
+
+def test_the_studys_other_recipes_differ_in_one_thing() -> None:
+    """arXiv 2601.17723: warm restarts each 50 epochs down to 2e-6; losses of weight 0.5 besides L1."""
+    sgdr, gradient, gram = TrainSGDR(), TrainGradLoss(), TrainGramL1Loss()
+    assert sgdr.schedule is ScheduleType.CosineRestarts
+    assert (sgdr.restart_after, sgdr.restart_growth, sgdr.minimum_rate) == (50, 1, 2e-6)
+    assert gradient.losses == (LossTerm(LossType.PixelL1, 1), LossTerm(LossType.GradientL1, 0.5))
+    assert gram.losses == (LossTerm(LossType.PixelL1, 1), LossTerm(LossType.GramRGB, 0.5))
+    assert gradient.sampling is SamplingType.Window
+    assert sgdr.losses == TrainSimple().losses
+
+
+@pytest.mark.parametrize(
+    ('recipe', 'steps', 'batch', 'patch', 'rate', 'epochs'),
+    [
+        (TrainLIIF(), 1000, 16, 48, 1e-4, 1000),
+        (TrainLTE(), 1000, 16, 48, 1e-4, 1000),
+        (TrainSRNO(), 250, 64, 128, 4e-4, 1050),
+        (TrainHIIF(), 2000, 16, 48, 4e-4, 1050),
+        (TrainCiaoSR(), 1000, 16, 48, 1e-4, 1000),
+    ],
+)
+def test_published_protocols(
+    recipe: TrainingConfiguration, steps: int, batch: int, patch: int, rate: float, epochs: int
+) -> None:
+    """LIIF, LTE and SRNO: their repositories' configurations. HIIF: a copy of its code. CiaoSR: its configuration."""
+    assert 800 * recipe.repeat / recipe.batch_size == steps  # DIV2K has 800 training pictures.
+    assert (recipe.batch_size, recipe.input_patch, recipe.learning_rate) == (batch, patch, rate)
+    assert (recipe.epochs, recipe.scale_range, recipe.queries) == (epochs, (1, 4), None)
+    assert recipe.train_data is BenchmarkType.DIV2K
+    assert recipe.losses == (LossTerm(LossType.PixelL1),)
+    if recipe.schedule is ScheduleType.MultiStep:
+        assert (recipe.milestones, recipe.gamma, recipe.warmup_epochs) == ((200, 400, 600, 800), 0.5, 0)
+    else:
+        assert (recipe.schedule, recipe.warmup_epochs) == (ScheduleType.Cosine, 50)
+
+
+@pytest.mark.parametrize(
+    ('settings', 'message'),
+    [
+        ({'sampling': SamplingType.Window, 'queries': 60}, 'square number for SamplingType.Window, such as 49 or 64'),
+        ({'sampling': SamplingType.Crop, 'queries': 64}, 'queries has no effect with SamplingType.Crop'),
+        ({'input_patch': 9, 'scale_range': (1.15, 2), 'queries': 105}, 'queries must be at most 100'),
+        (
+            {'restart_after': 10},
+            'restart_after has no effect with ScheduleType.MultiStep, only with CosineRestarts: le',
+        ),
+        ({'minimum_rate': 1e-6}, 'minimum_rate has no effect with ScheduleType.MultiStep'),
+        ({'schedule': ScheduleType.Cosine, 'cycle_epochs': 5}, 'cycle_epochs has no effect with ScheduleType.Cosine'),
+        ({'schedule': ScheduleType.Cosine, 'minimum_rate': 1e-3}, 'minimum_rate must be at most learning_rate'),
+        ({'schedule': ScheduleType.ReduceOnPlateau, 'gamma': 1.0}, 'gamma must be below 1'),
+        ({'warmup_epochs': 100}, 'warmup_epochs must be less than epochs, got 100 and 100'),
+        ({'warmup_epochs': 20}, 'milestones must lie after the warm-up of 20 epochs'),
+        ({'milestones': (40, 20)}, 'milestones must rise'),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        TrainSimple(**settings)
+
+
+def test_a_setting_that_decides_the_rates_may_not_change_on_resuming() -> None:
+    """Other epochs would be another cosine wave."""
+    assert 'epochs' in TrainSimple().may_change_on_resume
+    assert 'epochs' in TrainSGDR().may_change_on_resume
+    for schedule in (ScheduleType.Cosine, ScheduleType.OneCycle):
+        assert 'epochs' not in TrainSimple(schedule=schedule).may_change_on_resume
+    assert 'validate_every' not in TrainSimple(schedule=ScheduleType.ReduceOnPlateau).may_change_on_resume

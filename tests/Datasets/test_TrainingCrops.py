@@ -9,10 +9,12 @@ from PIL import Image
 
 from Datasets.ImageFolder import ImageFolder
 from Datasets.loaders import EpochBatches, load_batches
-from Datasets.TrainingCrops import TrainingBatch, TrainingCrops
+from Datasets.TrainingCrops import Position, TrainingBatch, TrainingCrops, arrange_pixels
+from Models import SamplingType
 from tests.conftest import PictureMaker
 from Utilities.coordinates import coordinates_of, pixel_centers
 from Utilities.resize import resize
+from Utilities.seeding import generator_for
 
 
 def crops_of(images: ImageFolder, **settings: object) -> TrainingCrops:
@@ -89,6 +91,107 @@ def test_scattered_pixels_do_not_repeat(images: ImageFolder) -> None:
     assert len({tuple(pair) for pair in coord.tolist()}) == 64
 
 
+def test_scattered_samples_stay_what_they_were(images: ImageFolder) -> None:
+    """The order of draws is part of every run: scale, place, flips, pixels."""
+    sample = crops_of(images, seed=3)[2, 4]
+    random = generator_for(3, 'sample', 2, 4)
+    side = round(8 * random.uniform(1, 4))
+    top, left = random.integers(40 - side + 1), random.integers(48 - side + 1)
+    horizontally, vertically, transposed = random.integers(2, size=3).tolist()
+    chosen = random.choice(side * side, 64, replace=False, shuffle=False)
+    hr = images[1][top : top + side, left : left + side]
+    hr = hr[:: -1 if vertically else 1, :: -1 if horizontally else 1]
+    hr = hr.transpose(1, 0, 2) if transposed else hr
+    assert sample.cell.tolist() == [np.float32(2 / side)] * 2
+    assert torch.equal(sample.hr, torch.from_numpy(hr.reshape(-1, 3)[chosen].copy()).float() / 255)
+
+
+# Pixels side by side
+
+
+def image_and_grid(sample: TrainingBatch, sampling: SamplingType) -> tuple[torch.Tensor, torch.Tensor]:
+    """The asked pixels as losses see them, and their coordinates as rows and columns."""
+    image = arrange_pixels(sampling, sample.hr[None])[0]
+    return image, sample.coord.unflatten(0, image.shape[1:])
+
+
+@pytest.mark.parametrize('sampling', [SamplingType.Window, SamplingType.Crop])
+def test_neighboring_pixels_are_an_image_row_after_row(sampling: SamplingType, images: ImageFolder) -> None:
+    """One step to the right is one cell in x, one step down one cell in y."""
+    for index in range(12):
+        sample = crops_of(images, sampling=sampling)[1, index]
+        image, grid = image_and_grid(sample, sampling)
+        assert image.shape[1:] == grid.shape[:2]
+        assert image.shape[1] == image.shape[2] >= 8
+        cell = sample.cell[0].item()
+        torch.testing.assert_close(grid[:, 1:] - grid[:, :-1], torch.tensor([0, cell]).expand(*grid[:, 1:].shape))
+        torch.testing.assert_close(grid[1:] - grid[:-1], torch.tensor([cell, 0]).expand(*grid[1:].shape))
+
+
+def test_a_crop_is_every_pixel(make_pictures: PictureMaker) -> None:
+    images = ImageFolder(make_pictures(count=1, height=16, width=16))
+    sample = crops_of(images, scale_range=(2, 2), sampling=SamplingType.Crop, augment=False)[1, 0]
+    assert torch.equal(sample.coord, coordinates_of(pixel_centers(16), pixel_centers(16)))
+    image = arrange_pixels(SamplingType.Crop, sample.hr[None])[0]
+    assert torch.equal(image, torch.from_numpy(images[0].copy()).permute(2, 0, 1).float() / 255)
+
+
+def test_a_window_is_a_piece_of_the_crop_and_lies_anywhere_in_it(make_pictures: PictureMaker) -> None:
+    """Each pixel of a picture of its own color tells where it is; every place of the window turns up."""
+    y, x = np.mgrid[0:10, 0:10]
+    Image.fromarray(np.stack([y, x, 0 * x], axis=-1).astype(np.uint8)).save('places.png')
+    images = ImageFolder([Path('places.png')])
+    crops = crops_of(
+        images, input_patch=10, scale_range=(1, 1), queries=64, sampling=SamplingType.Window, augment=False, repeat=200
+    )
+    corners = set()
+    for index in range(100):
+        sample = crops[1, index]
+        image, grid = image_and_grid(sample, SamplingType.Window)
+        places = (image[:2] * 255).round()
+        corners.add(tuple(places[:, 0, 0].tolist()))
+        assert torch.equal(places[:, -1, -1] - places[:, 0, 0], torch.tensor([7.0, 7.0]))
+        torch.testing.assert_close((2 * places + 1) / 10 - 1, grid.permute(2, 0, 1))
+    assert corners == {(top, left) for top in range(3) for left in range(3)}
+
+
+def test_scattered_pixels_are_a_row(images: ImageFolder) -> None:
+    sample = crops_of(images)[1, 0]
+    assert torch.equal(arrange_pixels(SamplingType.Scattered, sample.hr[None])[0], sample.hr.T)
+
+
+def crop_batches(images: ImageFolder, workers: int, **start: int) -> list[TrainingBatch]:
+    crops = crops_of(images, sampling=SamplingType.Crop)
+    batches = EpochBatches(len(crops), 4, epochs=2, seed=0, **start)
+    return list(load_batches(crops, batches, workers=workers, pin_memory=False))
+
+
+@pytest.mark.parametrize('workers', [0, 2])
+def test_the_samples_of_a_batch_of_crops_have_one_scale(workers: int, images: ImageFolder) -> None:
+    batches = crop_batches(images, workers)
+    assert all((batch.cell == batch.cell[0]).all() for batch in batches)
+    assert len({batch.cell[0, 0].item() for batch in batches}) > 5  # Eight batches, each with a scale of its own.
+    # From the middle, as after a restart, and by whatever workers: the same.
+    rest = crop_batches(images, 0, start_epoch=1, start_batch=2)
+    assert len(rest) == 6
+    assert all(same(first, second) for first, second in zip(batches[2:], rest, strict=True))
+
+
+def test_the_scale_of_crops_is_a_function_of_seed_epoch_and_batch(images: ImageFolder) -> None:
+    def scale_at(epoch: int, sample: int, batch: int, seed: int = 0) -> float:
+        crops = crops_of(images, sampling=SamplingType.Crop, seed=seed)
+        return crops[Position(epoch, sample, batch)].cell[0].item()
+
+    assert scale_at(1, 0, 3) == scale_at(1, 5, 3)
+    assert len({scale_at(1, 0, 3), scale_at(1, 0, 4), scale_at(2, 0, 3), scale_at(1, 0, 3, seed=1)}) == 4
+
+
+@pytest.mark.parametrize('sampling', [SamplingType.Scattered, SamplingType.Window])
+def test_the_batch_decides_nothing_else(sampling: SamplingType, images: ImageFolder) -> None:
+    crops = crops_of(images, sampling=sampling)
+    assert same(crops[Position(1, 5, 3)], crops[1, 5])
+
+
 def test_samples_depend_on_seed_epoch_and_index_alone(images: ImageFolder) -> None:
     crops = crops_of(images)
     sample = crops[2, 5]
@@ -131,7 +234,7 @@ def test_starting_in_the_middle_gives_the_rest(images: ImageFolder, epoch: int, 
 
 def test_each_epoch_visits_every_sample_once_in_another_order() -> None:
     epochs = [
-        [index for batch in EpochBatches(15, 4, epochs=2, seed=0) for e, index in batch if e == epoch]
+        [index for batch in EpochBatches(15, 4, epochs=2, seed=0) for e, index, _ in batch if e == epoch]
         for epoch in (1, 2)
     ]
     assert sorted(epochs[0]) == sorted(epochs[1]) == list(range(15))

@@ -50,6 +50,7 @@ class Trained:
             decoder_options=Options(DECODERS.get(decoder.name, {})),
         )
         step = build_step(recipe, torch.device('cpu'))
+        step.start(batches_per_epoch=2)
         network = step.evaluated
         before = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
         self.losses, self.gradient = [], dict.fromkeys(before, 0.0)

@@ -1,0 +1,144 @@
+"""A run that was stopped and resumed has the learning rates of one that was not, to the last bit.
+
+No training: the optimizer and the schedule only, by the calls that the orchestrator makes.
+"""
+
+import io
+import itertools
+import math
+from collections.abc import Callable, Collection
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+import Configuration
+from Configuration import TrainSimple
+from Configuration.TrainingConfiguration import TrainingConfiguration
+from Models import RecipeType, ScheduleType
+from Orchestrators.Steps.build import build_schedule
+from Orchestrators.Steps.SupervisedStep import SupervisedStep
+
+BATCHES = 3
+SHORT: dict[ScheduleType, dict[str, Any]] = {
+    ScheduleType.MultiStep: {'milestones': (2, 3, 7), 'gamma': 0.3},
+    ScheduleType.Cosine: {'minimum_rate': 1e-6},
+    ScheduleType.CosineRestarts: {'restart_after': 2, 'restart_growth': 2, 'minimum_rate': 1e-6},
+    ScheduleType.OneCycle: {},
+    ScheduleType.Cyclic: {'cycle_epochs': 3, 'minimum_rate': 1e-6},
+    ScheduleType.ReduceOnPlateau: {'patience': 1, 'gamma': 0.3},
+}
+
+
+class RatesOnly(SupervisedStep):
+    """A step without a network: one weight, whose gradient stays zero."""
+
+    def __init__(self, recipe: TrainingConfiguration) -> None:
+        self.network = nn.Linear(1, 1, bias=False)  # type: ignore[assignment]
+        self.optimizer = torch.optim.SGD(self.network.parameters(), lr=recipe.learning_rate)
+        self.schedule = build_schedule(recipe, self.optimizer, BATCHES)
+
+    def compare(self, *_: object) -> Any:
+        raise NotImplementedError
+
+    def learn(self) -> None:
+        self.optimizer.step()
+        self.schedule.end_batch()
+
+
+def from_a_file(step: SupervisedStep, recipe: TrainingConfiguration) -> RatesOnly:
+    """As a process that starts anew, with what the checkpoint says."""
+    file = io.BytesIO()
+    torch.save(step.state(), file)
+    file.seek(0)
+    resumed = RatesOnly(recipe)
+    resumed.load_state(torch.load(file, weights_only=True))
+    return resumed
+
+
+def without_the_schedule(step: SupervisedStep, recipe: TrainingConfiguration) -> RatesOnly:
+    """The mistake that these tests are to find."""
+    resumed = RatesOnly(recipe)
+    resumed.optimizer.load_state_dict(step.optimizer.state_dict())
+    resumed.optimizer._opt_called = True  # type: ignore[attr-defined]  # else torch warns
+    return resumed
+
+
+def psnr_after(epoch: int) -> float | None:
+    """Rises, falls, and is missing after each fourth epoch."""
+    return None if epoch % 4 == 3 else 30 + math.sin(epoch) - epoch / 5
+
+
+def rates(
+    recipe: TrainingConfiguration,
+    stops: Collection[tuple[int, int]] = (),
+    resume: Callable[[SupervisedStep, TrainingConfiguration], RatesOnly] = from_a_file,
+) -> list[float]:
+    """The rate of each batch; after the batches in `stops`, the run is stopped and resumed.
+
+    Batch 0 is a stop between epochs; a stop after the last batch is one before the epoch's validation.
+    """
+    step = RatesOnly(recipe)
+    result = []
+    for epoch in range(recipe.epochs):
+        for batch in range(BATCHES):
+            if (epoch, batch) in stops:
+                step = resume(step, recipe)
+            result.append(step.learning_rate)
+            step.learn()
+        if (epoch, BATCHES) in stops:
+            step = resume(step, recipe)
+        step.end_epoch(psnr_after(epoch))
+    return result
+
+
+def all_stops(recipe: TrainingConfiguration) -> list[tuple[int, int]]:
+    return list(itertools.product(range(recipe.epochs), range(BATCHES + 1)))
+
+
+@pytest.mark.parametrize('warmup', [0, 1])
+@pytest.mark.parametrize('schedule', ScheduleType)
+def test_every_schedule_stopped_anywhere_goes_on(schedule: ScheduleType, warmup: int) -> None:
+    recipe = TrainSimple(schedule=schedule, epochs=9, warmup_epochs=warmup, **SHORT[schedule])
+    expected = rates(recipe)
+    assert len(expected) == 9 * BATCHES
+    assert len(set(expected)) > 2
+    for stop in all_stops(recipe):
+        assert rates(recipe, [stop]) == expected, stop
+
+
+@pytest.mark.parametrize('member', RecipeType, ids=lambda member: member.name)
+def test_every_recipe_stopped_everywhere_goes_on(member: RecipeType) -> None:
+    """At full length, stopped after each batch: whatever one stop changed, the rates after it would show."""
+    recipe = getattr(Configuration, f'Train{member.name}')()
+    expected = rates(recipe)
+    assert len(set(expected)) > 3
+    assert rates(recipe, set(all_stops(recipe)), in_memory) == expected
+
+
+def in_memory(step: SupervisedStep, recipe: TrainingConfiguration) -> RatesOnly:
+    """Thousands of times, so not by way of a file."""
+    resumed = RatesOnly(recipe)
+    resumed.load_state(step.state())
+    return resumed
+
+
+@pytest.mark.parametrize('schedule', ScheduleType)
+def test_a_schedule_that_is_not_resumed_would_be_found(schedule: ScheduleType) -> None:
+    """The negative control: with the optimizer's state alone, the rates differ after many stops."""
+    recipe = TrainSimple(schedule=schedule, epochs=9, **SHORT[schedule])
+    expected = rates(recipe)
+    stops = all_stops(recipe)
+    found = [stop for stop in stops if rates(recipe, [stop], without_the_schedule) != expected]
+    assert len(found) > len(stops) / 4
+
+
+def test_the_unit_of_each_schedule() -> None:
+    """Per epoch: one rate in an epoch. Per batch: another one after each."""
+    for schedule, settings in SHORT.items():
+        recipe = TrainSimple(schedule=schedule, epochs=9, **settings)
+        found = rates(recipe)
+        first_epochs = [len(set(found[epoch * BATCHES : (epoch + 1) * BATCHES])) for epoch in range(3)]
+        per_batch = schedule in {ScheduleType.OneCycle, ScheduleType.Cyclic}
+        assert max(first_epochs) == (BATCHES if per_batch else 1), schedule

@@ -1,0 +1,137 @@
+"""Every recipe trains, on tiny pictures and networks, and a stop in the middle of it leaves no trace."""
+
+import logging
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import Configuration
+from Configuration.TrainingConfiguration import TrainingConfiguration
+from Models import DecoderType, RecipeType, SamplingType, SavedModelType, ScheduleType
+from Orchestrators.file_names import checkpoint_path
+from Orchestrators.Steps.ReconstructionStep import ReconstructionStep
+from Orchestrators.TrainingOrchestrator import TrainingOrchestrator
+from tests.conftest import PictureMaker
+from tests.tiny import TrainTiny
+from tests.tiny_networks import DECODERS, ENCODERS
+from Utilities.Checkpoint import Checkpoint, content_hash
+
+STEPS_PER_EPOCH = 3
+
+
+def tiny_version(name: str, decoder: DecoderType, **settings: Any) -> TrainingConfiguration:
+    """The recipe, with its losses, sampling, schedule and scales, on what takes milliseconds."""
+    recipe: type[TrainingConfiguration] = getattr(Configuration, f'Train{name}')
+    whole = recipe()
+    shorter = {'warmup_epochs': min(whole.warmup_epochs, 1)}
+    if whole.schedule is ScheduleType.CosineRestarts:
+        shorter['restart_after'] = 1
+    return recipe(
+        **{
+            'decoder': decoder,
+            'encoder_options': ENCODERS['EDSR'],
+            'decoder_options': DECODERS[decoder.name],
+            'train_data': 'pictures',
+            'valid_data': 'pictures',
+            'valid_scales': (2,),
+            'valid_examples': 1,
+            'input_patch': 6,  # x6 of it fits into the pictures.
+            'repeat': 4,
+            'batch_size': 4,
+            'epochs': 2,
+            'validate_every': 2,
+            'sample_pictures': 0,
+            'tensorboard': False,
+            'device': 'cpu',
+        }
+        | shorter
+        | settings
+    )
+
+
+def train(recipe: TrainingConfiguration) -> str:
+    """Fingerprint of everything that training produced."""
+    TrainingOrchestrator(recipe).train()
+    last = Checkpoint.load(checkpoint_path(recipe, SavedModelType.Last, recipe.save_path))
+    assert last.progress['epoch'] == recipe.epochs
+    return content_hash([last.network, last.optimizer, last.schedule, last.progress, last.rng])
+
+
+def stop_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Press Ctrl-C during a step, once."""
+    taken = []
+    run = ReconstructionStep.run
+
+    def run_and_count(self: ReconstructionStep, batch: Any) -> Any:
+        taken.append(batch)
+        if len(taken) == steps:
+            os.kill(os.getpid(), signal.SIGINT)
+        return run(self, batch)
+
+    monkeypatch.setattr(ReconstructionStep, 'run', run_and_count)
+
+
+def check_resuming(
+    recipe: TrainingConfiguration, again: TrainingConfiguration, steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = train(recipe)
+    stop_after(steps, monkeypatch)
+    with pytest.raises(SystemExit) as stopped:
+        train(again)
+    assert stopped.value.code == 130
+    assert train(again) == expected
+
+
+@pytest.mark.parametrize('decoder', [DecoderType.LIIF, DecoderType.LTE])
+@pytest.mark.parametrize('name', [member.name for member in RecipeType])
+def test_a_recipe_runs_and_resumes(
+    name: str,
+    decoder: DecoderType,
+    make_pictures: PictureMaker,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Two epochs; stopped in the middle of the second, bit for bit as if never stopped; each loss term in the log."""
+    make_pictures()
+    caplog.set_level(logging.INFO)
+    recipe = tiny_version(name, decoder, save_path='undisturbed')
+    check_resuming(recipe, tiny_version(name, decoder), STEPS_PER_EPOCH + 1, monkeypatch)
+    (line,) = {line for line in caplog.messages if line.startswith('Epoch 1/2')}
+    terms = [term.loss.name for term in recipe.losses]
+    assert [term for term in terms if f'{term} ' in line] == (terms if len(terms) > 1 else [])
+
+
+@pytest.mark.parametrize('schedule', [ScheduleType.OneCycle, ScheduleType.Cyclic, ScheduleType.ReduceOnPlateau])
+@pytest.mark.parametrize('sampling', [SamplingType.Window, SamplingType.Crop])
+def test_other_schedules_and_samplings_run_and_resume(
+    schedule: ScheduleType, sampling: SamplingType, make_pictures: PictureMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_pictures()
+    settings: dict[str, Any] = {'schedule': schedule, 'sampling': sampling, 'validate_every': 1}
+    recipe = tiny_version('GradLoss', DecoderType.LIIF, save_path='undisturbed', **settings)
+    again = tiny_version('GradLoss', DecoderType.LIIF, **settings)
+    check_resuming(recipe, again, STEPS_PER_EPOCH, monkeypatch)
+
+
+def test_other_epochs_are_refused_where_they_would_be_other_rates(make_pictures: PictureMaker) -> None:
+    make_pictures()
+    train(TrainTiny(epochs=1, schedule=ScheduleType.Cosine))
+    with pytest.raises(ValueError, match='epochs: 1 in the file, 2 in the recipe'):
+        train(TrainTiny(epochs=2, schedule=ScheduleType.Cosine))
+
+
+def test_pixels_in_a_window_are_learned_as_well_as_scattered_ones(
+    make_pictures: PictureMaker, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The loss is the same number, so a window of the right pixels must bring it down too."""
+    make_pictures()
+    caplog.set_level(logging.INFO)
+    for sampling in SamplingType:
+        caplog.clear()
+        train(TrainTiny(sampling=sampling, epochs=6, validate_every=6, save_path=sampling.name))
+        losses = [float(line.split('loss ')[1].split(',')[0]) for line in caplog.messages if line.startswith('Epoch')]
+        assert losses[-1] < 0.7 * losses[0], sampling
+        assert Path(sampling.name).is_dir()
