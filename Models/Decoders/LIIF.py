@@ -17,7 +17,7 @@ from torch.nn import functional
 from Models.Decoders.Decoder import Decoder
 from Models.Decoders.local_ensemble import find_neighbors, gather_pixels
 from Models.Layers.MLP import MLP
-from Utilities.coordinates import relative_cell
+from Utilities.coordinates import Crop, relative_cell
 
 
 class LIIFContext(NamedTuple):
@@ -27,6 +27,9 @@ class LIIFContext(NamedTuple):
     """Share of the features in the MLP's first layer, for each LR pixel, bias included."""
 
     lr_size: tuple[int, int]
+
+    crop: Crop | None = None
+    """The part of the image that the context is of; None: all."""
 
 
 class LIIF(Decoder):
@@ -42,6 +45,8 @@ class LIIF(Decoder):
     Raises:
         ValueError: if there is no hidden layer.
     """
+
+    knows_crops = True
 
     def __init__(
         self,
@@ -72,7 +77,7 @@ class LIIF(Decoder):
     def query(
         self, context: LIIFContext, coord: Float[Tensor, 'batch queries 2'], cell: Float[Tensor, 'batch 2']
     ) -> Float[Tensor, 'batch queries 3']:
-        neighbors = find_neighbors(coord, context.lr_size, local_ensemble=self.local_ensemble)
+        neighbors = find_neighbors(coord, context.lr_size, local_ensemble=self.local_ensemble, crop=context.crop)
         weight = self.imnet.first.weight[:, self.feature_inputs :]  # (width, 2 for the offset + 2 for the cell)
         hidden = gather_pixels(context.first_layer, neighbors.pixel) + functional.linear(
             neighbors.offset, weight[:, :2]
