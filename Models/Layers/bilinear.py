@@ -2,7 +2,6 @@
 
 import itertools
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -22,19 +21,16 @@ def sample_bilinear(
         crop: which crop.
     """
     crop = crop or Crop.whole((image.shape[2], image.shape[3]))
-    first = torch.tensor([crop.rows[0], crop.columns[0]], device=coord.device)
-    last = torch.tensor([crop.rows[-1], crop.columns[-1]], device=coord.device)
-    position = ((coord + 1) * coord.new_tensor(crop.lr_size) - 1) / 2
-    position = position.maximum(first.to(position)).minimum(last.to(position))
-    upper_left = position.floor().long()
-    share = position - upper_left  # of the lower and of the right neighbor
+    y = (((coord[..., 0] + 1) * crop.lr_size[0] - 1) / 2).clamp(crop.rows[0], crop.rows[-1])
+    x = (((coord[..., 1] + 1) * crop.lr_size[1] - 1) / 2).clamp(crop.columns[0], crop.columns[-1])
+    top, left = y.floor(), x.floor()
 
     pixels = image.flatten(2)
     result = image.new_zeros(coord.shape[0], image.shape[1], coord.shape[1])
     for down, right in itertools.product((0, 1), repeat=2):
-        neighbor = (upper_left + torch.tensor([down, right], device=coord.device)).minimum(last)
-        index = crop.position_of(neighbor[..., 0], neighbor[..., 1])[:, None].expand(-1, image.shape[1], -1)
-        weight_y = share[..., 0] if down else 1 - share[..., 0]
-        weight_x = share[..., 1] if right else 1 - share[..., 1]
-        result = result + pixels.gather(2, index) * (weight_y * weight_x)[:, None]
+        row = (top.long() + down).clamp(max=crop.rows[-1])
+        column = (left.long() + right).clamp(max=crop.columns[-1])
+        weight = (y - top if down else 1 - (y - top)) * (x - left if right else 1 - (x - left))
+        index = crop.position_of(row, column)[:, None].expand(-1, image.shape[1], -1)
+        result = result + pixels.gather(2, index) * weight[:, None]
     return result.transpose(1, 2)

@@ -65,7 +65,8 @@ def test_each_scale_has_a_bicubic_row_and_a_row_of_the_model(caplog: pytest.LogC
     expected = {
         'encoder': 'EDSR', 'decoder': 'LIIF', 'recipe': 'Tiny', 'input_patch': '8', 'scale_range': '1-2',
         'checkpoint': f'{STEM}.pth', 'samples_seen': '48', 'epoch': '4', 'benchmark': 'BENCHMARK', 'pictures': '3',
-        'protocol': 'liif', 'strategy': 'Simple', 'exactness': 'exact', 'lr': 'pillow bicubic', 'color': 'Y', 'border_px': '3', 'LPIPS': '',
+        'protocol': 'liif', 'strategy': 'Simple', 'exactness': 'exact', 'lr': 'pillow bicubic', 'color': 'Y',
+        'border_px': '3', 'LPIPS': '',
     }  # fmt: skip
     assert {name: written[name] for name in expected} == expected
     assert written['code_version'].startswith(VERSION)

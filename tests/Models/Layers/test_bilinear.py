@@ -37,6 +37,6 @@ def test_a_crop_gives_what_the_whole_does_to_the_last_bit() -> None:
     random = torch.Generator().manual_seed(0)
     image = torch.rand(1, 3, 9, 11, generator=random)
     crop = Crop((9, 11), range(2, 7), range(3, 11))
-    rows, columns = pixel_centers(9 * 3)[2 * 3 + 1 : 7 * 3 - 1], pixel_centers(11 * 3)[3 * 3 + 1 :]
+    rows, columns = pixel_centers(9 * 3)[2 * 3 + 2 : 7 * 3 - 2], pixel_centers(11 * 3)[3 * 3 + 2 :]
     coord = coordinates_of(rows, columns)[None]
     assert torch.equal(sample_bilinear(image[..., 2:7, 3:], coord, crop), sample_bilinear(image, coord))
