@@ -21,6 +21,9 @@ def main() -> None:
         model_name=SavedModelType.Best,
         # model_name=SavedModelType.Last,
         test_strategy=TestingStrategy.Simple,  # the whole picture at once
+        # test_strategy=TestingStrategy.Patched, breakdown_patch_size=96,  # tiles of 96x96 LR pixels, with seams
+        # test_strategy=TestingStrategy.OverlappingPatched, breakdown_patch_size=96,  # without seams
+        # overlap=16,  # LR pixels that these tiles see around them, instead of as many as make them exact
         # eval_scale=(2, 3.5, 8),  # instead of the benchmarks' own scales
         # valid_data_path='path/to/HR/pictures',  # for BenchmarkType.BENCHMARK
         save_pictures=True,

@@ -47,10 +47,11 @@ class BaseTestingConfiguration(ModelConfiguration):
     """How a picture goes through the network."""
 
     breakdown_patch_size: Count | None = None
-    """Side of a tile in LR pixels; for strategies that cut the picture into tiles."""
+    """Side of a tile in LR pixels; needed by strategies that cut the picture into tiles."""
 
     overlap: Annotated[int, Range(0)] | None = None
-    """Overlap of tiles in LR pixels; for strategies that overlap tiles."""
+    """LR pixels that a tile sees to each side of itself; for `OverlappingPatched`, smaller than `breakdown_patch_size`.
+    None: the network's halo, with which tiles equal the whole; half a tile if the network has none."""
 
     judges: tuple[QualityType, ...] = (QualityType.PSNR, QualityType.SSIM, QualityType.LPIPS)
     """Metrics. One that does not apply or can't be had is left out with its reason."""
@@ -70,12 +71,37 @@ class BaseTestingConfiguration(ModelConfiguration):
     def check(self) -> None:
         """Refuse settings that contradict each other."""
         super().check()
-        if self.test_strategy is TestingStrategy.Simple:
-            for name in ('breakdown_patch_size', 'overlap'):
-                if getattr(self, name) is not None:
-                    raise ValueError(
-                        f'{name} has no effect with TestingStrategy.Simple, which takes the whole picture: leave it '
-                        f'None, got {getattr(self, name)}.'
-                    )
+        self._check_tiles()
         if self.benchmark is BenchmarkType.BENCHMARK and self.valid_data_path is None:
             raise ValueError('valid_data_path must name a folder of HR pictures for BenchmarkType.BENCHMARK, got None.')
+
+    def _check_tiles(self) -> None:
+        match self.test_strategy:
+            case TestingStrategy.Simple:
+                self._refuse_without_effect('breakdown_patch_size', 'takes the whole picture')
+                self._refuse_without_effect('overlap', 'takes the whole picture')
+            case TestingStrategy.Patched:
+                self._check_patch_size()
+                self._refuse_without_effect('overlap', 'puts tiles side by side')
+            case TestingStrategy.OverlappingPatched:
+                patch = self._check_patch_size()
+                if self.overlap is not None and self.overlap >= patch:
+                    raise ValueError(
+                        f'overlap must be smaller than breakdown_patch_size, got {self.overlap} and {patch}. '
+                        "None takes the network's halo, however large."
+                    )
+
+    def _refuse_without_effect(self, setting: str, reason: str) -> None:
+        if getattr(self, setting) is not None:
+            raise ValueError(
+                f'{setting} has no effect with {self.test_strategy}, which {reason}: leave it None, '
+                f'got {getattr(self, setting)}.'
+            )
+
+    def _check_patch_size(self) -> int:
+        if self.breakdown_patch_size is None:
+            raise ValueError(
+                f'breakdown_patch_size must be the side of a tile in LR pixels with {self.test_strategy}, such as 96, '
+                'got None.'
+            )
+        return self.breakdown_patch_size

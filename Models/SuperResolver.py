@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from Models.Decoders.Decoder import Decoder
 from Models.Encoders.Encoder import Encoder
-from Utilities.coordinates import cell_of, pixel_centers
+from Utilities.coordinates import Crop, centers_in_crop, pixel_centers
 
 # The activations of a chunk should stay in a CPU's cache; a GPU wants fewer, larger launches.
 _QUERIES_PER_CHUNK_CPU = 2048
@@ -19,21 +19,19 @@ _QUERIES_PER_CHUNK_GPU = 65_536
 
 @dataclasses.dataclass(frozen=True)
 class PixelChunks:
-    """Coordinates of all pixels of a picture, row after row, in pieces; each pass gives the same."""
+    """Coordinates of all crossings of rows and columns, row after row, in pieces; each pass gives the same."""
 
-    size: tuple[int, int]
+    rows: Float[Tensor, ' height']
+    columns: Float[Tensor, ' width']
     per_chunk: int
-    like: Tensor
-    """Gives batch size, device and type."""
+    batch: int
 
     def __iter__(self) -> Iterator[Float[Tensor, 'batch _ 2']]:
-        height, width = self.size
-        rows = pixel_centers(height, device=self.like.device, dtype=self.like.dtype)
-        columns = pixel_centers(width, device=self.like.device, dtype=self.like.dtype)
-        for start in range(0, height * width, self.per_chunk):
-            pixel = torch.arange(start, min(start + self.per_chunk, height * width), device=self.like.device)
-            coord = torch.stack([rows[pixel // width], columns[pixel % width]], dim=-1)
-            yield coord.expand(self.like.shape[0], -1, -1)
+        count, width = len(self.rows) * len(self.columns), len(self.columns)
+        for start in range(0, count, self.per_chunk):
+            pixel = torch.arange(start, min(start + self.per_chunk, count), device=self.rows.device)
+            coord = torch.stack([self.rows[pixel // width], self.columns[pixel % width]], dim=-1)
+            yield coord.expand(self.batch, -1, -1)
 
 
 class SuperResolver(nn.Module):
@@ -102,22 +100,57 @@ class SuperResolver(nn.Module):
             Images in [0, 1].
 
         Raises:
-            ValueError: for a size below 1.
+            ValueError: for a size below 1, or one that the decoder can't make.
         """
-        height, width = size
-        if min(size) < 1:
-            raise ValueError(f'The size to upscale to must be at least 1x1, got {height}x{width}.')
-        default = _QUERIES_PER_CHUNK_CPU if lr.device.type == 'cpu' else _QUERIES_PER_CHUNK_GPU
-        per_chunk = queries_per_chunk or default
-        normalized = self._normalize(lr)
-        context = self._prepare(normalized)
-        chunks = PixelChunks(size, per_chunk, normalized)
+        lr_size = (lr.shape[2], lr.shape[3])
+        self.check_size(lr_size, size)
+        rows, columns = (pixel_centers(count, device=lr.device, dtype=lr.dtype) for count in size)
+        return self._upscale_at(lr, rows, columns, self._shown_cell(lr_size, size), queries_per_chunk)
 
-        result = lr.new_empty(lr.shape[0], 3, height * width)
-        colors_of_chunks = self.decoder.query_in_chunks(context, chunks, self._cell(normalized, size))
-        for start, colors in zip(range(0, height * width, per_chunk), colors_of_chunks, strict=True):
-            result[:, :, start : start + per_chunk] = (colors * self.std + self.mean).transpose(1, 2)
-        return result.clamp_(0, 1).unflatten(2, size)
+    @torch.inference_mode()
+    def upscale_part(
+        self,
+        lr: Float[Tensor, 'batch 3 h w'],
+        crop: Crop,
+        size: tuple[int, int],
+        part: tuple[range, range],
+        *,
+        queries_per_chunk: int | None = None,
+    ) -> Float[Tensor, 'batch 3 _ _']:
+        """Super-resolve part of whole images, given a crop of them.
+
+        Where the crop reaches further than the part by the `receptive_field`, this is that part of `upscale`.
+
+        Args:
+            lr: the crop, in [0, 1].
+            crop: where it was cut out.
+            size: (height, width) of the result for the whole images.
+            part: rows and columns of it that are wanted, in steps of 1.
+            queries_per_chunk: as in `upscale`.
+
+        Returns:
+            The part in [0, 1].
+
+        Raises:
+            ValueError: as `upscale` does for the whole images.
+        """
+        self.check_size(crop.lr_size, size)
+        height, width = self._shown_cell(crop.lr_size, size)
+        if self.decoder.knows_crops:
+            rows, columns = (pixel_centers(count, device=lr.device, dtype=lr.dtype) for count in size)
+            rows, columns = rows[part[0].start : part[0].stop], columns[part[1].start : part[1].stop]
+            return self._upscale_at(lr, rows, columns, (height, width), queries_per_chunk, crop)
+        rows = centers_in_crop(part[0], size[0], crop.rows, crop.lr_size[0]).to(lr)
+        columns = centers_in_crop(part[1], size[1], crop.columns, crop.lr_size[1]).to(lr)
+        # The whole's cell, where the crop spans [-1, 1].
+        cell = (height * crop.lr_size[0] / len(crop.rows), width * crop.lr_size[1] / len(crop.columns))
+        return self._upscale_at(lr, rows, columns, cell, queries_per_chunk)
+
+    def check_size(self, lr_size: tuple[int, int], size: tuple[int, int]) -> None:
+        """Refuse a size that images of `lr_size` can't be upscaled to, both (height, width), by ValueError."""
+        if min(size) < 1:
+            raise ValueError(f'The size to upscale to must be at least 1x1, got {size[0]}x{size[1]}.')
+        self.decoder.check_size(lr_size, size)
 
     def _prepare(self, normalized: Float[Tensor, 'batch 3 h w']) -> Any:  # noqa: ANN401
         encode = self.encoder.extract_padded if self.decoder.wants_padding else self.encoder
@@ -126,10 +159,32 @@ class SuperResolver(nn.Module):
     def _normalize(self, image: Float[Tensor, 'batch 3 h w']) -> Float[Tensor, 'batch 3 h w']:
         return (image - self.mean[:, None, None]) / self.std[:, None, None]
 
-    def _cell(self, lr: Float[Tensor, 'batch 3 h w'], size: tuple[int, int]) -> Float[Tensor, 'batch 2']:
+    def _upscale_at(  # noqa: PLR0913
+        self,
+        lr: Float[Tensor, 'batch 3 h w'],
+        rows: Float[Tensor, ' height'],
+        columns: Float[Tensor, ' width'],
+        cell: tuple[float, float],
+        queries_per_chunk: int | None,
+        crop: Crop | None = None,
+    ) -> Float[Tensor, 'batch 3 height width']:
+        """Colors where rows and columns of coordinates cross; with a crop, coordinates and cell are the whole's."""
+        default = _QUERIES_PER_CHUNK_CPU if lr.device.type == 'cpu' else _QUERIES_PER_CHUNK_GPU
+        per_chunk = queries_per_chunk or default
+        context = self._prepare(self._normalize(lr))
+        if crop is not None:
+            context = self.decoder.place(context, crop)
+        chunks = PixelChunks(rows, columns, per_chunk, lr.shape[0])
+        shown = torch.tensor(cell, device=lr.device, dtype=lr.dtype).expand(lr.shape[0], 2)
+
+        result = lr.new_empty(lr.shape[0], 3, len(rows) * len(columns))
+        colors_of_chunks = self.decoder.query_in_chunks(context, chunks, shown)
+        for start, colors in zip(range(0, result.shape[2], per_chunk), colors_of_chunks, strict=True):
+            result[:, :, start : start + per_chunk] = (colors * self.std + self.mean).transpose(1, 2)
+        return result.clamp_(0, 1).unflatten(2, (len(rows), len(columns)))
+
+    def _shown_cell(self, lr_size: tuple[int, int], size: tuple[int, int]) -> tuple[float, float]:
         """The cell that the decoder is shown for a picture of `size`."""
-        cell = cell_of(size, batch=lr.shape[0], device=lr.device, dtype=lr.dtype)
-        if self.decoder.cell_scale_max is None:
-            return cell
-        scale = lr.new_tensor([size[0] / lr.shape[2], size[1] / lr.shape[3]])
-        return cell * (scale / self.decoder.cell_scale_max).clamp(min=1)
+        largest = self.decoder.cell_scale_max
+        shown = size if largest is None else [min(hr, lr * largest) for lr, hr in zip(lr_size, size, strict=True)]
+        return 2 / shown[0], 2 / shown[1]

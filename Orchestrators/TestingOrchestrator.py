@@ -68,7 +68,14 @@ class TestingOrchestrator:
         _refuse_other_network(configuration, model, path)
         tasks = [task for benchmark in benchmarks or (configuration.benchmark,) for task in self._tasks(benchmark)]
         judges = build_judges(configuration.judges, device)
-        predict = predictor_of(model.network, configuration.test_strategy, device, configuration.eval_batch_size)
+        predict = predictor_of(
+            model.network,
+            configuration.test_strategy,
+            device,
+            configuration.eval_batch_size,
+            configuration.breakdown_patch_size,
+            configuration.overlap,
+        )
         _LOGGER.info('Testing %s (epoch %d) on %s, version %s', path, model.epoch, device, code_version())
 
         rows: list[dict[str, object]] = []
@@ -134,6 +141,7 @@ class TestingOrchestrator:
             'epoch': model.epoch,
             'samples_seen': model.samples_seen,
             'strategy': configuration.test_strategy.name,
+            'exactness': None,  # told by the results; here for its place in the table
             'protocol': PROTOCOL,
             'device': str(device),
             'code_version': code_version(),
@@ -181,13 +189,18 @@ def _score_columns(scores: Scores) -> dict[str, object]:
 
 def _row_columns(results: Sequence[Evaluated]) -> dict[str, object]:
     seconds = sum(result.seconds for result in results) / len(results)
-    return (
+    is_exact = all(result.exactness == 'exact' for result in results)
+    return {'exactness': 'exact' if is_exact else 'approximate'} | (
         {'pictures': len(results)} | _score_columns(mean_scores(results)) | {'seconds_per_picture': round(seconds, 4)}
     )
 
 
 def _image_columns(result: Evaluated) -> dict[str, object]:
-    return {'picture': result.name} | _score_columns(result.scores) | {'seconds': round(result.seconds, 4)}
+    return (
+        {'exactness': result.exactness, 'picture': result.name}
+        | _score_columns(result.scores)
+        | {'seconds': round(result.seconds, 4)}
+    )
 
 
 def _title(benchmark: BenchmarkType, tasks: Sequence[_Task]) -> str:

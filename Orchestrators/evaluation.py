@@ -12,7 +12,7 @@ from torch import Tensor
 from Datasets.BenchmarkImages import BenchmarkImages
 from Models.Quality.QualityModel import QualityModel, UnavailableError
 from Models.QualityType import QualityType
-from Orchestrators.strategies import Predictor
+from Orchestrators.strategies import Exactness, Predictor, exactness_of
 from Utilities.find_class import find_class
 from Utilities.scoring import ScoreColor, in_color, shave
 
@@ -34,6 +34,8 @@ class Evaluated:
     scores: Scores
     seconds: float
     """Time that the prediction took."""
+
+    exactness: Exactness
 
 
 def build_judges(kinds: Sequence[QualityType], device: torch.device) -> Judges:
@@ -65,7 +67,8 @@ def evaluate(
         sr = predict(pair.lr, (pair.hr.shape[-2], pair.hr.shape[-1]))
         seconds = time.perf_counter() - start
         scores = score(sr, pair.hr, judges, color=color, border_px=border_px)
-        yield Evaluated(pair.name, pair.lr, sr, pair.hr, scores, seconds)
+        exactness = exactness_of(predict, (pair.lr.shape[2], pair.lr.shape[3]), (pair.hr.shape[2], pair.hr.shape[3]))
+        yield Evaluated(pair.name, pair.lr, sr, pair.hr, scores, seconds, exactness)
 
 
 @torch.inference_mode()

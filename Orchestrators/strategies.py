@@ -1,7 +1,10 @@
 """How a picture goes through a network: (model, lr, size) -> sr. And the baseline that every table carries."""
 
+import itertools
+import logging
 from collections.abc import Callable
 from functools import partial
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -9,15 +12,27 @@ from torch import Tensor
 
 from Models.SuperResolver import SuperResolver
 from Models.TestingStrategy import TestingStrategy
+from Utilities.coordinates import Crop
 from Utilities.images import to_pixels, to_tensor
+from Utilities.patches import Span, split_axis
 from Utilities.resize import resize
+
+_LOGGER = logging.getLogger(__name__)
 
 Predictor = Callable[[Float[Tensor, '1 3 h w'], tuple[int, int]], Float[Tensor, '1 3 height width']]
 """From an LR image in [0, 1] and a size (height, width) to an image of that size in [0, 1]."""
 
+Exactness = Literal['exact', 'approximate']
+"""Whether a picture is, up to rounding, the one that the network makes of the whole picture at once."""
 
-def predictor_of(
-    model: SuperResolver, strategy: TestingStrategy, device: torch.device, queries_per_chunk: int | None
+
+def predictor_of(  # noqa: PLR0913
+    model: SuperResolver,
+    strategy: TestingStrategy,
+    device: torch.device,
+    queries_per_chunk: int | None,
+    tile_side: int | None = None,
+    overlap: int | None = None,
 ) -> Predictor:
     """A network, used by a strategy.
 
@@ -26,10 +41,115 @@ def predictor_of(
         strategy: how.
         device: where it computes; pictures come and go on the CPU.
         queries_per_chunk: coordinates per query; None: chosen for the device.
+        tile_side: LR pixels of a tile, for strategies with tiles.
+        overlap: LR pixels that a tile sees to each side of itself, for `OverlappingPatched`. None: the network's halo,
+            or half a tile if it has none.
+
+    Raises:
+        ValueError: if the strategy needs a tile_side and has none.
     """
     match strategy:
         case TestingStrategy.Simple:
             return partial(_whole, model, device, queries_per_chunk)
+        case TestingStrategy.Patched:
+            return TilePredictor(model, device, queries_per_chunk, _side(tile_side), margin=0)
+        case TestingStrategy.OverlappingPatched:
+            side, halo = _side(tile_side), model.receptive_field
+            margin = overlap if overlap is not None else side // 2 if halo is None else halo
+            return TilePredictor(model, device, queries_per_chunk, side, margin)
+
+
+def exactness_of(predict: Predictor, lr_size: tuple[int, int], size: tuple[int, int]) -> Exactness:
+    """Whether a predictor makes, of an LR image of one size, the picture that comes of the whole."""
+    if isinstance(predict, TilePredictor) and predict.why_approximate(lr_size, size) is not None:
+        return 'approximate'
+    return 'exact'
+
+
+class TilePredictor:
+    """A network that is given one tile after the other; of device memory, a picture takes no more than its tile.
+
+    A tile is cut out with a margin, and its own HR pixels alone are asked for, at the places that they have in the
+    crop. Where margins overlap nothing is averaged: with the halo as margin each tile is already right up to its last
+    pixel, and averaging would mix in pixels of the neighbor's margin, which lack what lies beyond it. Without a margin
+    there is nothing to average, and seams show.
+
+    With a margin of the halo or more, tiles equal the whole up to rounding. What remains: a network that takes the
+    nearest LR pixel alone and does not know crops (`Decoder.knows_crops`) lets rounding decide for HR pixels whose
+    centre is on the border of two, as at x1.5.
+
+    Args:
+        model: the network, already on `device`.
+        device: where it computes.
+        queries_per_chunk: coordinates per query; None: chosen for the device.
+        side: LR pixels of a tile.
+        margin: LR pixels that it sees to each side of itself.
+    """
+
+    def __init__(
+        self, model: SuperResolver, device: torch.device, queries_per_chunk: int | None, side: int, margin: int
+    ) -> None:
+        self._model = model
+        self._device = device
+        self._queries_per_chunk = queries_per_chunk
+        self._side = side
+        self._margin = margin
+        self._has_warned = False
+
+    def __call__(self, lr: Float[Tensor, '1 3 h w'], size: tuple[int, int]) -> Float[Tensor, '1 3 height width']:
+        lr_size = (lr.shape[2], lr.shape[3])
+        self._model.check_size(lr_size, size)
+        self._warn_once(lr_size, size)
+        rows, columns = self._split(lr_size, size)
+        if len(rows) == len(columns) == 1:
+            return _whole(self._model, self._device, self._queries_per_chunk, lr, size)
+        sr = lr.new_empty(1, 3, *size, device='cpu')
+        for row, column in itertools.product(rows, columns):
+            tile = self._upscale_tile(lr, size, row, column)
+            sr[:, :, row.pixels.start : row.pixels.stop, column.pixels.start : column.pixels.stop] = tile.cpu()
+        return sr
+
+    def why_approximate(self, lr_size: tuple[int, int], size: tuple[int, int]) -> str | None:
+        """Why the tiles of such a picture differ from the whole by more than rounding; None: they do not."""
+        if all(len(spans) == 1 for spans in self._split(lr_size, size)):
+            return None
+        halo = self._model.receptive_field
+        if halo is None:
+            network = f'{type(self._model.encoder).__name__}-{type(self._model.decoder).__name__}'
+            return f'with these options no margin is enough for {network}'
+        if self._margin < halo:
+            return f"{self._margin} LR pixels of margin are fewer than the network's halo, {halo}"
+        if any(count < lr_count for lr_count, count in zip(lr_size, size, strict=True)):
+            return 'the halo holds at scales from 1 on'
+        return None
+
+    def _split(self, lr_size: tuple[int, int], size: tuple[int, int]) -> tuple[list[Span], list[Span]]:
+        # One more than the margin, as a centre on the border of two LR pixels may fall into either.
+        seen = self._margin + 1 if self._margin else 0
+        rows, columns = (split_axis(lr_size[axis], size[axis], self._side, seen) for axis in (0, 1))
+        return rows, columns
+
+    def _upscale_tile(
+        self, lr: Float[Tensor, '1 3 h w'], size: tuple[int, int], row: Span, column: Span
+    ) -> Float[Tensor, '1 3 _ _']:
+        cut = lr[:, :, row.crop.start : row.crop.stop, column.crop.start : column.crop.stop].to(self._device)
+        crop = Crop((lr.shape[2], lr.shape[3]), row.crop, column.crop)
+        part = (row.pixels, column.pixels)
+        return self._model.upscale_part(cut, crop, size, part, queries_per_chunk=self._queries_per_chunk)
+
+    def _warn_once(self, lr_size: tuple[int, int], size: tuple[int, int]) -> None:
+        if self._has_warned:
+            return
+        reason = self.why_approximate(lr_size, size)
+        if reason is not None:
+            self._has_warned = True
+            _LOGGER.warning('Tiles of %d LR pixels are approximate: %s.', self._side, reason)
+
+
+def _side(tile_side: int | None) -> int:
+    if tile_side is None or tile_side < 1:
+        raise ValueError(f'The side of a tile must be at least 1 LR pixel, got {tile_side}.')
+    return tile_side
 
 
 def _whole(

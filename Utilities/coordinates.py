@@ -4,9 +4,32 @@ The centre of pixel i of n is at -1 + (2 i + 1) / n, as in LIIF (Chen et al., CV
 of one HR pixel in the same units, (2 / H, 2 / W).
 """
 
+from typing import NamedTuple
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+
+
+class Crop(NamedTuple):
+    """The part of an LR picture that is at hand, where coordinates and cell are still those of the whole picture."""
+
+    lr_size: tuple[int, int]
+    """(h, w) of the whole picture."""
+
+    rows: range
+    """LR pixels of the whole, in steps of 1."""
+
+    columns: range
+
+    @classmethod
+    def whole(cls, lr_size: tuple[int, int]) -> 'Crop':
+        """All of a picture."""
+        return cls(lr_size, range(lr_size[0]), range(lr_size[1]))
+
+    def position_of(self, rows: Int[Tensor, '*shape'], columns: Int[Tensor, '*shape']) -> Int[Tensor, '*shape']:
+        """Position of the whole picture's pixels among those of the crop, row after row."""
+        return (rows - self.rows.start) * len(self.columns) + (columns - self.columns.start)
 
 
 def pixel_centers(
@@ -16,6 +39,23 @@ def pixel_centers(
     half = 1 / count
     # The published order of operations, so that the last bit agrees too: it decides which neighbor is nearest.
     return -1 + half + (2 * half) * torch.arange(count, device=device, dtype=dtype)
+
+
+def centers_in_crop(pixels: range, count: int, crop: range, lr_count: int) -> Float[Tensor, ' pixels']:
+    """Centres of some HR pixels of a row, where not the whole row but a crop of its LR pixels spans [-1, 1].
+
+    Args:
+        pixels: of the whole row, in steps of 1.
+        count: HR pixels in the whole row.
+        crop: LR pixels of the whole row, in steps of 1.
+        lr_count: LR pixels in the whole row.
+
+    Returns:
+        On the CPU, in double precision.
+    """
+    # Whole numbers up to one division, so that the crop's place costs no digits.
+    index = torch.arange(pixels.start, pixels.stop)
+    return ((2 * index + 1) * lr_count - (crop.start + crop.stop) * count).double() / (count * len(crop))
 
 
 def coordinates_of(rows: Float[Tensor, ' height'], columns: Float[Tensor, ' width']) -> Float[Tensor, 'height*width 2']:

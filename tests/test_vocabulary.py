@@ -9,7 +9,7 @@ import Configuration
 from Configuration import TrainingConfiguration
 from Datasets.benchmarks import BENCHMARKS
 from Losses.Loss import Loss
-from Models import BenchmarkType, DecoderType, EncoderType, LossType, QualityType, RecipeType
+from Models import BenchmarkType, DecoderType, EncoderType, LossType, QualityType, RecipeType, TestingStrategy
 from Models.Decoders.Decoder import Decoder
 from Models.Encoders.Encoder import Encoder
 from Models.Quality.QualityModel import QualityModel
@@ -63,7 +63,10 @@ def test_scripts_are_short(script: str) -> None:
     assert len((ROOT / script).read_text().splitlines()) < 60
 
 
-def test_train_script_shows_every_recipe_and_test_script_every_benchmark() -> None:
+def test_train_script_shows_every_recipe_and_test_script_every_benchmark_and_strategy() -> None:
     train, test = (ROOT / 'train.py').read_text(), (ROOT / 'test.py').read_text()
     assert [member.name for member in RecipeType if f'recipe = Train{member.name}(' not in train] == []
     assert [member.name for member in BenchmarkType if f'BenchmarkType.{member.name},' not in test] == []
+    assert [
+        member.name for member in TestingStrategy if f'test_strategy=TestingStrategy.{member.name},' not in test
+    ] == []

@@ -7,6 +7,8 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from Utilities.coordinates import Crop
+
 Color = tuple[float, float, float]
 
 
@@ -44,6 +46,13 @@ class Decoder(nn.Module, ABC):
     (at scales from 1 on). With this margin, a crop gives the colors of the whole; but where a network takes the nearest
     LR pixel, rounding decides for coordinates on the border of two. None: no margin does."""
 
+    knows_crops: bool = False
+    """Whether it can answer for part of a picture by coordinates of the whole, see `place`. Then tiles equal the whole
+    to the last bit of every coordinate. Else a crop is a picture of its own, and its coordinates are its own too."""
+
+    def check_size(self, lr_size: tuple[int, int], size: tuple[int, int]) -> None:  # noqa: B027
+        """Refuse, by ValueError, a size that images of `lr_size` can't be upscaled to; most decoders take any."""
+
     def set_normalization(self, image_mean: Sequence[float], image_std: Sequence[float]) -> None:
         """For constructors that leave it open, as networks were published with more than one.
 
@@ -63,6 +72,15 @@ class Decoder(nn.Module, ABC):
             features: the encoder's output.
             lr: the normalized image itself, for decoders that add to an interpolation of it.
         """
+
+    def place(self, context: Any, crop: Crop) -> Any:  # noqa: ANN401
+        """Tell a context which part of a picture its image is; only where `knows_crops`.
+
+        Args:
+            context: what `prepare` returned for the part; it has `lr_size` and `crop`.
+            crop: where it lies. Coordinates and cell in `query` are then those of the whole picture.
+        """
+        return context._replace(lr_size=crop.lr_size, crop=crop)
 
     @abstractmethod
     def query(

@@ -17,7 +17,7 @@ from torch.nn import functional
 from Models.Decoders.Decoder import Decoder
 from Models.Decoders.local_ensemble import find_neighbors, gather_pixels
 from Models.Layers.MLP import MLP
-from Utilities.coordinates import nearest_pixel, relative_cell
+from Utilities.coordinates import Crop, nearest_pixel, relative_cell
 
 
 class LIIFContext(NamedTuple):
@@ -27,6 +27,9 @@ class LIIFContext(NamedTuple):
     """Share of the features in the MLP's first layer, for each LR pixel, bias included; without an MLP the features."""
 
     lr_size: tuple[int, int]
+
+    crop: Crop | None = None
+    """The part of the image that the context is of; None: all."""
 
 
 class LIIF(Decoder):
@@ -68,6 +71,7 @@ class LIIF(Decoder):
         self.feat_unfold = feat_unfold
         self.cell_decode = cell_decode
         self.receptive_field = int(local_ensemble) + int(feat_unfold)
+        self.knows_crops = hidden is not None
         self.feature_inputs = feature_dim * (9 if feat_unfold else 1)
         dim_in = self.feature_inputs + 2 + (2 if cell_decode else 0)
         self.imnet = None if hidden is None else MLP(dim_in, hidden, 3)
@@ -88,7 +92,7 @@ class LIIF(Decoder):
         if self.imnet is None:
             rows, columns = (nearest_pixel(coord[..., axis], context.lr_size[axis]) for axis in (0, 1))
             return gather_pixels(context.first_layer, (rows * context.lr_size[1] + columns)[None])[0]
-        neighbors = find_neighbors(coord, context.lr_size, local_ensemble=self.local_ensemble)
+        neighbors = find_neighbors(coord, context.lr_size, local_ensemble=self.local_ensemble, crop=context.crop)
         weight = self.imnet.first.weight[:, self.feature_inputs :]  # (width, 2 for the offset + 2 for the cell)
         hidden = gather_pixels(context.first_layer, neighbors.pixel) + functional.linear(
             neighbors.offset, weight[:, :2]

@@ -22,7 +22,7 @@ from Models.Layers.fourier_features import fourier_features, waves_of
 from Models.Layers.NormalizingFlow import NormalizingFlow
 from Models.Layers.pixel_noise import pixel_noise
 from Models.Layers.pointwise import pointwise_mlp
-from Utilities.coordinates import relative_cell
+from Utilities.coordinates import Crop, relative_cell
 
 
 class LINFContext(NamedTuple):
@@ -35,11 +35,14 @@ class LINFContext(NamedTuple):
     """The image that the answer is added to."""
 
     lr_size: tuple[int, int]
-    """Of the features."""
+    """Of the image that spans [-1, 1]."""
 
     temperature: float
     seed: int
     """Of the noise. To sample otherwise than the decoder's options say, use `context._replace(seed=...)`."""
+
+    crop: Crop | None = None
+    """The part of the image that the context is of; None: all."""
 
 
 class LINF(Decoder):
@@ -65,6 +68,7 @@ class LINF(Decoder):
     """
 
     trains_by_likelihood = True
+    knows_crops = True
 
     def __init__(  # noqa: PLR0913
         self,
@@ -110,7 +114,7 @@ class LINF(Decoder):
             texture = self.texture(context, coord, cell, self._noise(context, pixels_at(coord, cell)))
         else:
             texture = self._texture_from_patches(context, coord, cell)
-        return texture + sample_bilinear(context.lr, coord)
+        return texture + sample_bilinear(context.lr, coord, context.crop)
 
     def texture(
         self,
@@ -164,7 +168,7 @@ class LINF(Decoder):
     def _condition(
         self, context: LINFContext, coord: Float[Tensor, 'batch queries 2'], cell: Float[Tensor, 'batch 2']
     ) -> Float[Tensor, 'batch queries condition_dim']:
-        neighbors = find_neighbors(coord, context.lr_size, local_ensemble=True)
+        neighbors = find_neighbors(coord, context.lr_size, local_ensemble=True, crop=context.crop)
         # A query's four vectors go into the MLP side by side, so they are fetched side by side: (B, Q, 4, ...).
         pixel = neighbors.pixel.permute(1, 2, 0)
         waves = gather_pixels(context.waves, pixel.flatten(1)[None])[0].unflatten(1, pixel.shape[1:])
@@ -206,7 +210,7 @@ class LINF(Decoder):
         steps = torch.arange(self.patch_size, device=coord.device) - self.patch_size // 2
         step = torch.cartesian_prod(steps, steps).to(coord.dtype)  # (p^2, 2), row after row
         pixels = (coord[:, :, None] + step * cell[:, None, None]).flatten(1, 2)
-        skip = sample_bilinear(context.lr, pixels).unflatten(1, (-1, len(step))).transpose(2, 3)
+        skip = sample_bilinear(context.lr, pixels, context.crop).unflatten(1, (-1, len(step))).transpose(2, 3)
         inside = (pixels.abs() < 1).all(dim=-1).unflatten(1, (-1, 1, len(step)))
         texture = hr.unflatten(-1, (3, -1)) - skip
         # Not a product with `inside`: what was never given may be anything, even not a number.

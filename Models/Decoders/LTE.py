@@ -20,7 +20,7 @@ from Models.Layers.convolutions import conv3x3
 from Models.Layers.fourier_features import fourier_features, waves_of
 from Models.Layers.MLP import MLP
 from Models.Layers.pointwise import pointwise_mlp
-from Utilities.coordinates import relative_cell
+from Utilities.coordinates import Crop, relative_cell
 
 
 class LTEContext(NamedTuple):
@@ -33,7 +33,10 @@ class LTEContext(NamedTuple):
     """The image that the answer is added to."""
 
     lr_size: tuple[int, int]
-    """Of the features."""
+    """Of the image that spans [-1, 1]."""
+
+    crop: Crop | None = None
+    """The part of the image that the context is of; None: all."""
 
 
 class LTE(Decoder):
@@ -55,6 +58,7 @@ class LTE(Decoder):
     """
 
     receptive_field = 2
+    knows_crops = True
 
     def __init__(
         self,
@@ -86,11 +90,11 @@ class LTE(Decoder):
     def query(
         self, context: LTEContext, coord: Float[Tensor, 'batch queries 2'], cell: Float[Tensor, 'batch 2']
     ) -> Float[Tensor, 'batch queries 3']:
-        neighbors = find_neighbors(coord, context.lr_size, local_ensemble=True)
+        neighbors = find_neighbors(coord, context.lr_size, local_ensemble=True, crop=context.crop)
         phase = self.phase(relative_cell(cell, context.lr_size))[:, None]  # (B, 1, hidden_dim / 2)
         waves = gather_pixels(context.waves, neighbors.pixel)  # (4, B, Q, 2 * hidden_dim)
         layers = self.layers if self.plus else self.imnet.layers
         hidden = layers[:-1](fourier_features(waves, neighbors.offset, phase))
         # The last layer is linear and the shares add up to 1, so the blend may come before it.
         color = layers[-1]((hidden * neighbors.weight[..., None]).sum(dim=0))
-        return color + sample_bilinear(context.lr, coord)
+        return color + sample_bilinear(context.lr, coord, context.crop)

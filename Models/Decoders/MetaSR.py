@@ -19,7 +19,7 @@ from torch.nn import functional
 from Models.Decoders.Decoder import Decoder
 from Models.Decoders.local_ensemble import find_neighbors, gather_pixels
 from Models.Layers.MLP import MLP
-from Utilities.coordinates import pixel_centers
+from Utilities.coordinates import Crop, pixel_centers
 
 # Moves ties between two LR pixels to the lower right one; a constant of the published network.
 _NUDGE = 1e-6
@@ -32,6 +32,9 @@ class MetaSRContext(NamedTuple):
     """For each LR pixel and color, what the last hidden layer is multiplied with, then what is added."""
 
     lr_size: tuple[int, int]
+
+    crop: Crop | None = None
+    """The part of the image that the context is of; None: all."""
 
 
 class MetaSR(Decoder):
@@ -46,6 +49,7 @@ class MetaSR(Decoder):
     """
 
     receptive_field = 2
+    knows_crops = True
 
     def __init__(self, feature_dim: int, hidden: Sequence[int] = (256,)) -> None:
         super().__init__()
@@ -65,14 +69,10 @@ class MetaSR(Decoder):
     ) -> Float[Tensor, 'batch queries 3']:
         height, width = context.lr_size
         corner = coord - cell[:, None] / 2
-        pixel = find_neighbors(corner + _NUDGE, context.lr_size, local_ensemble=False).pixel
-        lr_corner = torch.stack(
-            [
-                _pixel_corners(height, coord)[pixel[0] // width],
-                _pixel_corners(width, coord)[pixel[0] % width],
-            ],
-            dim=-1,
-        )
+        crop = context.crop or Crop.whole(context.lr_size)
+        pixel = find_neighbors(corner + _NUDGE, context.lr_size, local_ensemble=False, crop=crop).pixel
+        rows, columns = pixel[0] // len(crop.columns) + crop.rows[0], pixel[0] % len(crop.columns) + crop.columns[0]
+        lr_corner = torch.stack([_pixel_corners(height, coord)[rows], _pixel_corners(width, coord)[columns]], dim=-1)
         offset = (corner - lr_corner) * (coord.new_tensor(context.lr_size) / 2)  # in LR pixels
         pixel_height = (cell[:, :1] * (height / 2))[:, None].expand(-1, coord.shape[1], -1)
         hidden = self.imnet.layers[:-1](torch.cat([offset, pixel_height], dim=-1))

@@ -59,6 +59,14 @@ class Native(Decoder):
         self.tail = encoder.native_tail(scale)
         self.receptive_field = _reach(self.tail, scale)
 
+    def check_size(self, lr_size: tuple[int, int], size: tuple[int, int]) -> None:
+        full = (lr_size[0] * self.scale, lr_size[1] * self.scale)
+        if size != full:
+            raise ValueError(
+                f'Native upscales by exactly {self.scale}, to {full[0]}x{full[1]} here, and was asked for '
+                f'{size[0]}x{size[1]}. Ask for that size, or use a decoder for any scale.'
+            )
+
     def prepare(
         self, features: Float[Tensor, 'batch dim padded_h padded_w'], lr: Float[Tensor, 'batch 3 h w']
     ) -> NativeContext:
@@ -85,10 +93,7 @@ class Native(Decoder):
         wrong_size, off_grid = torch.stack([(asked != full).any(), off_center > _OFF_CENTER]).tolist()
         if wrong_size:
             height, width = (int(side) for side in asked[(asked != full).any(dim=1)][0].tolist())
-            raise ValueError(
-                f'Native upscales by exactly {self.scale}, to {size[0]}x{size[1]} here, and was asked for '
-                f'{height}x{width}. Ask for that size, or use a decoder for any scale.'
-            )
+            self.check_size((size[0] // self.scale, size[1] // self.scale), (height, width))
         if off_grid:
             raise ValueError(
                 f'Native knows the centres of the {size[0]}x{size[1]} pixels only, and was asked for a color '

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from Utilities.coordinates import nearest_pixel
+from Utilities.coordinates import Crop, nearest_pixel
 
 # Constants of the published networks: which neighbor is nearest on a tie depends on them.
 _NUDGE = 1e-6
@@ -22,7 +22,7 @@ class Neighbors(NamedTuple):
     """N neighbors of each coordinate: four with a local ensemble, else one."""
 
     pixel: Int[Tensor, 'neighbors batch queries']
-    """Position in the LR image, row * width + column."""
+    """Position in the LR image, or the crop of it, row * width + column."""
 
     offset: Float[Tensor, 'neighbors batch queries 2']
     """From the neighbor's centre to the coordinate, (y, x), where one LR pixel is 2."""
@@ -32,16 +32,24 @@ class Neighbors(NamedTuple):
 
 
 def find_neighbors(
-    coord: Float[Tensor, 'batch queries 2'], lr_size: tuple[int, int], *, local_ensemble: bool
+    coord: Float[Tensor, 'batch queries 2'],
+    lr_size: tuple[int, int],
+    *,
+    local_ensemble: bool,
+    crop: Crop | None = None,
 ) -> Neighbors:
     """Find the LR pixels that a coordinate is predicted from.
 
     Args:
         coord: (y, x) in [-1, 1].
-        lr_size: (h, w) of the feature map.
+        lr_size: (h, w) of the image that spans [-1, 1].
         local_ensemble: the four pixels around the coordinate, in the order upper left, upper right, lower left,
             lower right; beyond a border the border's pixel stands in. False: the nearest pixel alone.
+        crop: the part of the image whose pixels are at hand, with borders of its own. Which pixels are neighbors is
+            reckoned in the whole image, to the last bit: the rounding of an offset may decide a weight where all
+            offsets are zero, and the nudge that settles ties is a part of the image.
     """
+    crop = crop or Crop.whole(lr_size)
     size = coord.new_tensor(lr_size)
     if local_ensemble:
         signs = coord.new_tensor([[-1, -1], [-1, 1], [1, -1], [1, 1]])
@@ -50,15 +58,15 @@ def find_neighbors(
         shifted = coord[None]
     shifted = shifted.clamp(-1 + _NUDGE, 1 - _NUDGE)
 
-    rows = nearest_pixel(shifted[..., 0], lr_size[0])
-    columns = nearest_pixel(shifted[..., 1], lr_size[1])
+    rows = nearest_pixel(shifted[..., 0], lr_size[0]).clamp(crop.rows[0], crop.rows[-1])
+    columns = nearest_pixel(shifted[..., 1], lr_size[1]).clamp(crop.columns[0], crop.columns[-1])
     centers = torch.stack([_center(rows, lr_size[0], coord.dtype), _center(columns, lr_size[1], coord.dtype)], dim=-1)
     offset = (coord - centers) * size
 
     area = offset.prod(dim=-1).abs() + _MIN_AREA
     # Each prediction weighs as the opposite corner's rectangle.
     weight = area.flip(0) / area.sum(dim=0) if local_ensemble else torch.ones_like(area)
-    return Neighbors(rows * lr_size[1] + columns, offset, weight)
+    return Neighbors(crop.position_of(rows, columns), offset, weight)
 
 
 def _center(index: Int[Tensor, '*shape'], count: int, dtype: torch.dtype) -> Float[Tensor, '*shape']:

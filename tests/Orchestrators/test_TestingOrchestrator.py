@@ -14,7 +14,7 @@ import torch
 from Configuration import BaseTestingConfiguration
 from Datasets.BenchmarkImages import BenchmarkImages
 from Datasets.benchmarks import BENCHMARKS, hr_files, official_lr_folder
-from Models import BenchmarkType, QualityType, SavedModelType
+from Models import BenchmarkType, QualityType, SavedModelType, TestingStrategy
 from Orchestrators.evaluation import build_judges, evaluate, mean_scores
 from Orchestrators.strategies import bicubic
 from Orchestrators.TestingOrchestrator import TestingOrchestrator
@@ -65,7 +65,8 @@ def test_each_scale_has_a_bicubic_row_and_a_row_of_the_model(caplog: pytest.LogC
     expected = {
         'encoder': 'EDSR', 'decoder': 'LIIF', 'recipe': 'Tiny', 'input_patch': '8', 'scale_range': '1-2',
         'checkpoint': f'{STEM}.pth', 'samples_seen': '48', 'epoch': '4', 'benchmark': 'BENCHMARK', 'pictures': '3',
-        'protocol': 'liif', 'strategy': 'Simple', 'lr': 'pillow bicubic', 'color': 'Y', 'border_px': '3', 'LPIPS': '',
+        'protocol': 'liif', 'strategy': 'Simple', 'exactness': 'exact', 'lr': 'pillow bicubic', 'color': 'Y',
+        'border_px': '3', 'LPIPS': '',
     }  # fmt: skip
     assert {name: written[name] for name in expected} == expected
     assert written['code_version'].startswith(VERSION)
@@ -95,6 +96,29 @@ def test_testing_twice_gives_the_same_numbers_and_appends() -> None:
         assert one['PSNR'] == pytest.approx(other['PSNR'], abs=1e-4)
     assert [row['PSNR'] for row in first] == [row['PSNR'] for row in run_test(eval_scale=2)]
     assert len(rows_of(Path(f'results/{STEM}.csv'))) == 6
+
+
+@pytest.mark.usefixtures('trained')
+def test_rows_of_tiles_say_whether_they_are_exact(caplog: pytest.LogCaptureFixture) -> None:
+    simple = run_test(eval_scale=(2, 2.5))
+    assert not [message for message in caplog.messages if 'approximate' in message]
+    patched = run_test(eval_scale=(2, 2.5), test_strategy=TestingStrategy.Patched, breakdown_patch_size=8)
+    assert len([message for message in caplog.messages if 'approximate' in message]) == 1
+    overlapping = run_test(
+        eval_scale=(2, 2.5), test_strategy=TestingStrategy.OverlappingPatched, breakdown_patch_size=8
+    )
+    assert len([message for message in caplog.messages if 'approximate' in message]) == 1
+    for row in (1, 3):
+        assert overlapping[row]['PSNR'] == pytest.approx(simple[row]['PSNR'], abs=1e-4)
+        assert abs(patched[row]['PSNR'] - simple[row]['PSNR']) > 1e-3
+
+    columns = list(simple[0])
+    assert columns[columns.index('strategy') + 1] == 'exactness'
+    for table, methods in ((f'{STEM}.csv', 2 * 1), (f'{STEM}_images.csv', 2 * 3)):
+        found = [(row['strategy'], row['exactness']) for row in rows_of(Path('results') / table)[-4 * methods :]]
+        bicubic_rows = [row for row in rows_of(Path('results') / table) if row['method'] == 'bicubic']
+        assert {row['exactness'] for row in bicubic_rows} == {'exact'}
+        assert set(found) == {('Patched', 'exact'), ('Patched', 'approximate'), ('OverlappingPatched', 'exact')}
 
 
 @pytest.mark.usefixtures('trained')
