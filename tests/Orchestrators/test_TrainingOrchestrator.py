@@ -138,9 +138,13 @@ def stop_and_continue(folder: Path, stop: Callable[[Any], None], **settings: Any
     raise AssertionError('The run never came through: ' + (folder / 'output.txt').read_text())
 
 
-def after_a_moment(number: signal.Signals, randomness: python_random.Random) -> Callable[[Any], None]:
+def after_a_moment(
+    number: signal.Signals, randomness: python_random.Random, whole_seconds: float
+) -> Callable[[Any], None]:
+    """Send a signal after 5 to 25 % of what the whole run takes, and some time to start."""
+
     def stop(process: Any) -> None:
-        process.join(randomness.uniform(0.2, 0.9))
+        process.join(0.15 + randomness.uniform(0.05, 0.25) * whole_seconds)
         if process.exitcode is None:
             os.kill(process.pid, number)
 
@@ -153,9 +157,10 @@ LONG = {'epochs': 150, 'milestones': (50,), 'validate_every': 3}
 @pytest.mark.usefixtures('pictures')
 @pytest.mark.parametrize('number', [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_a_run_stopped_at_random_ends_as_if_never_stopped(number: signal.Signals, tmp_path: Path) -> None:
+    began = time.monotonic()
     expected = train(save_path=str(tmp_path / 'undisturbed'), **LONG)
-    randomness = python_random.Random(number.value)
-    codes = stop_and_continue(tmp_path, after_a_moment(number, randomness), **LONG)
+    stop = after_a_moment(number, python_random.Random(number.value), time.monotonic() - began)
+    codes = stop_and_continue(tmp_path, stop, **LONG)
     assert len(codes) > 2, 'nothing was stopped'
     assert codes[-1] == 0
     # Killed: minus the signal. Asked: 128 + the signal, after saving; -2 and -15 while Python itself was starting.
