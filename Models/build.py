@@ -9,6 +9,9 @@ from Models.EncoderType import EncoderType
 from Models.SuperResolver import SuperResolver
 from Utilities.find_class import check_options, find_class
 
+# An option of every decoder, whether or not its constructor names it.
+_COMMON = ('cell_scale_max',)
+
 
 def build_super_resolver(
     encoder: EncoderType,
@@ -30,11 +33,16 @@ def build_super_resolver(
     encoder_options = dict(encoder_options or {})
     decoder_options = dict(decoder_options or {})
     check_options(encoder_class, encoder_options, 'encoder_options')
+    parameters = inspect.signature(decoder_class).parameters
+    common = {name: decoder_options.pop(name) for name in _COMMON if name in decoder_options and name not in parameters}
     check_options(decoder_class, decoder_options, 'decoder_options', given=('feature_dim', 'encoder'))
     built_encoder = _build(encoder_class, {}, encoder_options, 'encoder_options')
     offered = {'feature_dim': built_encoder.feature_dim, 'encoder': built_encoder}
-    given = {name: offered[name] for name in inspect.signature(decoder_class).parameters if name in offered}
-    return SuperResolver(built_encoder, _build(decoder_class, given, decoder_options, 'decoder_options'))
+    given = {name: offered[name] for name in parameters if name in offered}
+    built_decoder = _build(decoder_class, given, decoder_options, 'decoder_options')
+    if common:
+        built_decoder.limit_cell(**common)
+    return SuperResolver(built_encoder, built_decoder)
 
 
 def _build(found: type, given: Mapping[str, Any], options: Mapping[str, Any], setting: str) -> Any:  # noqa: ANN401

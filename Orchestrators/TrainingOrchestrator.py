@@ -94,6 +94,7 @@ class _Training:
     def run_epochs(self) -> None:
         """Train from where `progress` stands to the recipe's last epoch."""
         recipe = self._recipe
+        self._refuse_unreachable_scales()
         images = self._read_images()
         crops = TrainingCrops(
             images,
@@ -118,6 +119,16 @@ class _Training:
             raise RunFailedError(self._describe_failure(error)) from error
         files = ', '.join(str(self._path(kind)) for kind in (SavedModelType.Best, SavedModelType.Last))
         _LOGGER.info(f'Finished: {self.describe_best()}. Checkpoints: {files}')
+
+    def _refuse_unreachable_scales(self) -> None:
+        recipe = self._recipe
+        for setting in ('scale_range', 'valid_scales'):
+            for scale in getattr(recipe, setting):
+                side = round(recipe.input_patch * scale)
+                try:
+                    self._step.evaluated.check_size((recipe.input_patch, recipe.input_patch), (side, side))
+                except ValueError as error:
+                    raise ValueError(f'{setting} = {getattr(recipe, setting)}: {error}') from error
 
     def _start_step(self, batches_per_epoch: int) -> None:
         self._step.start(batches_per_epoch)

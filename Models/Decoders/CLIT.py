@@ -104,6 +104,7 @@ class CLIT(Decoder):
         self.head = head
         self.r = r
         self.is_cell = is_cell
+        self.limit_cell(None)
         self.scale_per_stage = scale_per_stage
         # Two convolutions around a window. Sizes of later stages' maps are rounded, and follow from the picture's size.
         self.receptive_field = r + 2 if stages == 1 else None
@@ -118,6 +119,10 @@ class CLIT(Decoder):
 
     def prepare(self, features: Float[Tensor, 'batch dim h w'], lr: Float[Tensor, 'batch 3 h w']) -> CLITContext:
         return CLITContext(lr, self.conv_ch(features))
+
+    def limit_cell(self, cell_scale_max: float | None) -> None:
+        super().limit_cell(cell_scale_max)
+        self._scale_max, self.cell_scale_max = cell_scale_max, None
 
     def query(
         self, context: CLITContext, coord: Float[Tensor, 'batch queries 2'], cell: Float[Tensor, 'batch 2']
@@ -170,6 +175,9 @@ class CLIT(Decoder):
         cell: Float[Tensor, 'batch 2'],
     ) -> list[Float[Tensor, 'batch queries 3']]:
         """Normalized colors as each stage predicts them; the last one's are the answer."""
+        if self._scale_max is not None:
+            # Here instead of before the stages, whose number and sizes are told by the cell.
+            cell = cell.maximum(2 / (cell.new_tensor(lr.shape[2:]) * self._scale_max))
         at_once = max(1, _NUMBERS_AT_ONCE // (self.window_dim * coord.shape[0]))
         image = sample_bilinear(lr, coord)
         predictions = []

@@ -19,7 +19,7 @@ class Decoder(nn.Module, ABC):
     that context. A decoder keeps no state between the two, so a picture may be asked for in pieces of any size.
 
     The first argument of a decoder's constructor is the encoder's `feature_dim`, or the `encoder` where it is named so;
-    the others are its options.
+    the others are its options. `cell_scale_max` is one of every decoder's.
     """
 
     image_mean: Color = (0.5, 0.5, 0.5)
@@ -52,6 +52,16 @@ class Decoder(nn.Module, ABC):
 
     def check_size(self, lr_size: tuple[int, int], size: tuple[int, int]) -> None:  # noqa: B027
         """Refuse, by ValueError, a size that images of `lr_size` can't be upscaled to; most decoders take any."""
+
+    def limit_cell(self, cell_scale_max: float | None) -> None:
+        """Set `cell_scale_max`, which is an option of every decoder.
+
+        Raises:
+            ValueError: for a limit that is not positive, or a decoder that reads more than a size from the cell.
+        """
+        if cell_scale_max is not None and not cell_scale_max > 0:
+            raise ValueError(f'cell_scale_max must be a positive scale or None, got {cell_scale_max}.')
+        self.cell_scale_max = cell_scale_max
 
     def set_normalization(self, image_mean: Sequence[float], image_std: Sequence[float]) -> None:
         """For constructors that leave it open, as networks were published with more than one.

@@ -60,6 +60,8 @@ class LINF(Decoder):
         patch_size: side of the patches in HR pixels, odd; 3 in the published patch network.
         temperature: standard deviation of the noise. 0 gives one picture, with the best PSNR; more gives samples,
             sharper and each different. Training by likelihood does not use it.
+        cell_scale_max: largest scale whose cell the network is shown; the
+            default is that of the original's command. None: no limit.
         seed: of the noise. One seed, one picture: the noise depends on the pixel and the image's position in the batch,
             not on the other pixels that are asked for with it.
 
@@ -80,6 +82,7 @@ class LINF(Decoder):
         *,
         temperature: float = 0.0,
         seed: int = 0,
+        cell_scale_max: float | None = 30.0,
     ) -> None:
         super().__init__()
         if hidden_dim < 2 or hidden_dim % 2:
@@ -90,6 +93,7 @@ class LINF(Decoder):
             raise ValueError(f'flow_layers must be at least 1, got {flow_layers}.')
         if temperature < 0:
             raise ValueError(f'temperature must be 0 or more, got {temperature}.')
+        self.limit_cell(cell_scale_max)
         self.patch_size = patch_size
         self.temperature = temperature
         self.seed = seed
@@ -165,6 +169,10 @@ class LINF(Decoder):
         """
         return -self.log_likelihood(context, coord, cell, self._texture_of(context, coord, cell, hr)).mean()
 
+    def limit_cell(self, cell_scale_max: float | None) -> None:
+        super().limit_cell(cell_scale_max)
+        self._scale_max, self.cell_scale_max = cell_scale_max, None
+
     def _condition(
         self, context: LINFContext, coord: Float[Tensor, 'batch queries 2'], cell: Float[Tensor, 'batch 2']
     ) -> Float[Tensor, 'batch queries condition_dim']:
@@ -172,7 +180,11 @@ class LINF(Decoder):
         # A query's four vectors go into the MLP side by side, so they are fetched side by side: (B, Q, 4, ...).
         pixel = neighbors.pixel.permute(1, 2, 0)
         waves = gather_pixels(context.waves, pixel.flatten(1)[None])[0].unflatten(1, pixel.shape[1:])
-        phase = self.phase(relative_cell(cell, context.lr_size))[:, None, None]
+        cell_seen = relative_cell(cell, context.lr_size)
+        if self._scale_max is not None:
+            # Here instead of before `query`, as patches and noise read the picture's size from the cell.
+            cell_seen = cell_seen.clamp(min=2 / self._scale_max)
+        phase = self.phase(cell_seen)[:, None, None]
         features = fourier_features(waves, neighbors.offset.permute(1, 2, 0, 3), phase)
         return self.layers((features * neighbors.weight.permute(1, 2, 0)[..., None]).flatten(2))
 

@@ -71,10 +71,8 @@ class LTE(Decoder):
         super().__init__()
         if hidden_dim < 2 or hidden_dim % 2:
             raise ValueError(f'hidden_dim must be an even number of at least 2, got {hidden_dim}.')
-        if cell_scale_max is not None and cell_scale_max <= 0:
-            raise ValueError(f'cell_scale_max must be a positive scale or None, got {cell_scale_max}.')
         self.plus = plus
-        self.cell_scale_max = cell_scale_max
+        self.limit_cell(cell_scale_max)
         self.coef = conv3x3(feature_dim, hidden_dim)
         self.freq = conv3x3(feature_dim, hidden_dim)
         self.phase = nn.Linear(2, hidden_dim // 2, bias=False)

@@ -59,6 +59,10 @@ class Native(Decoder):
         self.tail = encoder.native_tail(scale)
         self.receptive_field = _reach(self.tail, scale)
 
+    def limit_cell(self, cell_scale_max: float | None) -> None:
+        if cell_scale_max is not None:
+            raise ValueError(f'cell_scale_max is no option of Native, which has one scale, got {cell_scale_max}.')
+
     def check_size(self, lr_size: tuple[int, int], size: tuple[int, int]) -> None:
         full = (lr_size[0] * self.scale, lr_size[1] * self.scale)
         if size != full:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import torch
 
-from Models import SavedModelType
+from Models import DecoderType, SavedModelType
 from Orchestrators.file_names import checkpoint_path
 from Orchestrators.Progress import Progress
 from Orchestrators.TrainingOrchestrator import TrainingOrchestrator
@@ -357,6 +357,10 @@ def test_a_picture_that_turns_bad_leaves_a_usable_checkpoint(
         ({'encoder_options': {'n_feat': 8}}, "Did you mean 'n_feats'"),
         ({'device': 'cuda:99'}, "device must be 'auto', 'cpu' or a device of this machine"),
         ({'max_image_pixels': 100}, r'more than max_image_pixels = 100'),
+        (
+            {'decoder': DecoderType.Native, 'decoder_options': {'scale': 2}},
+            r'scale_range = \(1, 2\): Native upscales by',
+        ),
     ],
 )
 @pytest.mark.usefixtures('pictures')
