@@ -140,6 +140,7 @@ class TestingOrchestrator:
             'checkpoint_sha256': model.sha256[:16],
             'epoch': model.epoch,
             'samples_seen': model.samples_seen,
+            'seed': model.configuration.get('seed'),
             'strategy': configuration.test_strategy.name,
             'exactness': None,  # told by the results; here for its place in the table
             'protocol': PROTOCOL,
