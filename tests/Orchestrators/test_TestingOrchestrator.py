@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from Configuration import BaseTestingConfiguration
+from Configuration.protocols import LIIF
 from Datasets.BenchmarkImages import BenchmarkImages
 from Datasets.benchmarks import BENCHMARKS, hr_files, official_lr_folder
 from Models import BenchmarkType, QualityType, SavedModelType, TestingStrategy
@@ -194,10 +195,11 @@ def bicubic_psnr(benchmark: BenchmarkType, scale: int) -> float:
     folder = official_lr_folder(benchmark, scale)
     if folder is None:
         pytest.skip(f'{benchmark.name} with LR_bicubic is not under ./datasets or $ASSR_DATASETS')
-    row = BENCHMARKS[benchmark]
+    kind = BENCHMARKS[benchmark].kind
     images = BenchmarkImages(hr_files(benchmark), scale, lr_folder=folder)
     judges = build_judges([QualityType.PSNR], torch.device('cpu'))
-    results = list(evaluate(bicubic, images, judges, color=row.color, border_px=row.border_px(scale)))
+    color, border_px = LIIF.color_of(kind), LIIF.border_px(kind, scale)
+    results = list(evaluate(bicubic, images, judges, color=color, border_px=border_px))
     return mean_scores(results)[QualityType.PSNR] or 0
 
 
