@@ -143,7 +143,7 @@ def reduce_picture(hr: Pixels, scale: AnyScale, convention: ResizeConvention, fi
             f'{file} is {hr.shape[1]}x{hr.shape[0]} pixels, too small to be reduced by {scale_text(scale)}.'
         )
     cropped = hr[: round(lr_size[0] * vertical), : round(lr_size[1] * horizontal)]
-    return np.asarray(resize(cropped, lr_size, convention), dtype=np.uint8), cropped
+    return np.array(resize(cropped, lr_size, convention), dtype=np.uint8), cropped
 
 
 def find_partners(hr_files: Sequence[Path], lr_folder: Path, scale: AnyScale) -> list[Path]:

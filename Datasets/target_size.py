@@ -22,7 +22,7 @@ def reduce_to_size(
     """
     lr_size = (max(1, round(size[0] / scale[0])), max(1, round(size[1] / scale[1])))
     cropped = hr[: size[0], : size[1]]
-    return np.asarray(resize(cropped, lr_size, convention), dtype=np.uint8), cropped
+    return np.array(resize(cropped, lr_size, convention), dtype=np.uint8), cropped
 
 
 def refuse_smaller(hr_files: Sequence[Path], size: tuple[int, int]) -> None:
