@@ -4,6 +4,7 @@ The centre of pixel i of n is at -1 + (2 i + 1) / n, as in LIIF (Chen et al., CV
 of one HR pixel in the same units, (2 / H, 2 / W).
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -30,6 +31,16 @@ class Crop(NamedTuple):
     def position_of(self, rows: Int[Tensor, '*shape'], columns: Int[Tensor, '*shape']) -> Int[Tensor, '*shape']:
         """Position of the whole picture's pixels among those of the crop, row after row."""
         return (rows - self.rows.start) * len(self.columns) + (columns - self.columns.start)
+
+
+def small_constant(numbers: Sequence[float] | Sequence[Sequence[float]], like: Tensor) -> Float[Tensor, '*shape']:
+    """Plain numbers as a tensor of the device and type of another one, which a GPU is not waited for.
+
+    `new_tensor` copies from ordinary memory, and such a copy waits until the GPU has done all that it was given before.
+    """
+    if like.device.type != 'cuda' or torch.compiler.is_compiling():
+        return like.new_tensor(numbers)
+    return torch.tensor(numbers, dtype=like.dtype, pin_memory=True).to(like.device, non_blocking=True)
 
 
 def pixel_centers(
@@ -81,7 +92,7 @@ def relative_cell(cell: Float[Tensor, 'batch 2'], lr_size: tuple[int, int]) -> F
     Returns:
         Height and width in units where one LR pixel is 2; at scale 4 both are 0.5.
     """
-    return cell * torch.tensor(lr_size, device=cell.device, dtype=cell.dtype)
+    return cell * small_constant(lr_size, cell)
 
 
 def nearest_pixel(coordinate: Float[Tensor, '*shape'], count: int) -> Int[Tensor, '*shape']:

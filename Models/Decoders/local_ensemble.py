@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from Utilities.coordinates import Crop, nearest_pixel
+from Utilities.coordinates import Crop, nearest_pixel, small_constant
 
 # Constants of the published networks: which neighbor is nearest on a tie depends on them.
 _NUDGE = 1e-6
@@ -50,9 +50,9 @@ def find_neighbors(
             offsets are zero, and the nudge that settles ties is a part of the image.
     """
     crop = crop or Crop.whole(lr_size)
-    size = coord.new_tensor(lr_size)
+    size = small_constant(lr_size, coord)
     if local_ensemble:
-        signs = coord.new_tensor([[-1, -1], [-1, 1], [1, -1], [1, 1]])
+        signs = small_constant([[-1, -1], [-1, 1], [1, -1], [1, 1]], coord)
         shifted = coord + (signs / size + _NUDGE)[:, None, None]
     else:
         shifted = coord[None]
