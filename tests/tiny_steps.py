@@ -1,6 +1,8 @@
 """Steps and batches that take milliseconds."""
 
 import functools
+import json
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,6 +18,7 @@ from Orchestrators.Steps.ReconstructionStep import ReconstructionStep
 from Orchestrators.Steps.StepSettings import StepSettings
 from Orchestrators.Steps.SupervisedStep import SupervisedStep
 from tests.tiny_networks import tiny
+from Utilities.Checkpoint import content_hash
 from Utilities.coordinates import coordinates_of, pixel_centers
 
 
@@ -60,3 +63,22 @@ def tiny_step(
 def weights_of(step: SupervisedStep) -> dict[str, torch.Tensor]:
     """A copy of the weights that learn."""
     return {name: weight.detach().clone() for name, weight in step.network.named_parameters()}
+
+
+def compare_compiled(answer: Path) -> None:
+    """For a process of its own, as torch.compile does not get through the checks of shapes that tests have."""
+    torch.set_num_threads(1)
+    graphs = []
+
+    def leave_as_it_is(graph: torch.fx.GraphModule, _: Any) -> Any:
+        graphs.append(graph)
+        return graph.forward
+
+    torch.compile = functools.partial(torch.compile, backend=leave_as_it_is)  # type: ignore[assignment]
+    step, plain = tiny_step(compile=True), tiny_step()
+    losses = [[float(each.run(tiny_batch(seed=seed))['loss']) for seed in range(2)] for each in (step, plain)]
+    while_training = len(graphs)
+    step.evaluated.eval().upscale(torch.rand(1, 3, 5, 5), (9, 9))
+    hashes = [content_hash(each.state()['network']) for each in (step, plain)]
+    found = {'losses': losses, 'hashes': hashes, 'while_training': while_training, 'at_the_end': len(graphs)}
+    answer.write_text(json.dumps(found))
