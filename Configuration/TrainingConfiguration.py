@@ -170,11 +170,11 @@ class TrainingConfiguration(ModelConfiguration):
 
     channels_last: bool = False
     """Keep the encoder's weights and images with the channels side by side in memory. Which is faster depends on the
-    machine: on a CPU (EDSR-LIIF) it saved 5 % in float32 and 10 % in bfloat16. False: as the other programs do."""
+    machine: on a CPU (EDSR-LIIF) it saved 5 % in float32 and 18 % in bfloat16. False: as the other programs do."""
 
     compile: bool = False
     """Compile the network by `torch.compile` for training, which needs a C++ compiler, on a GPU Triton too. The first
-    batches take minutes; whether the others are faster depends on the machine (on a CPU EDSR-LIIF was 11 % slower). A
+    batches take minutes; whether the others are faster depends on the machine (on a CPU EDSR-LIIF was 39 % slower). A
     resumed run may then differ in the last bits, as compiled code depends on the shapes seen before. False: try it
     first."""
 

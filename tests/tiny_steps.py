@@ -43,10 +43,11 @@ def tiny_step(
     fused: bool | None = None,
     batches: int = 4,
     rate: float = 0.01,
+    device: str = 'cpu',
     **settings: Any,
 ) -> SupervisedStep:
     """A step of fresh, seeded weights, that was told that an epoch has so many batches."""
-    network = tiny(encoder, decoder).train()
+    network = tiny(encoder, decoder).train().to(device)
     chosen = optimizer(network.parameters(), lr=rate, fused=fused)
     make_schedule = functools.partial(build_schedule, TrainSimple(), chosen)
     if network.decoder.trains_by_likelihood:
