@@ -279,9 +279,11 @@ class PositionalBias(nn.Module):
 
 def _resample(features: Float[Tensor, 'batch dim h w'], size: Size) -> Float[Tensor, 'batch dim height width']:
     """Bilinear samples at the centres of `size` pixels; beyond the border's centres they fade to zero, as published."""
-    rows, columns = (pixel_centers(n, device=features.device, dtype=features.dtype) for n in size)
+    # Coordinates never in half precision, in which rounding would move pixels.
+    dtype = torch.promote_types(features.dtype, torch.float32)
+    rows, columns = (pixel_centers(n, device=features.device, dtype=dtype) for n in size)
     grid = torch.stack(torch.meshgrid(columns, rows, indexing='xy'), dim=-1).expand(features.shape[0], -1, -1, -1)
-    return functional.grid_sample(features, grid, mode='bilinear', align_corners=False)
+    return functional.grid_sample(features.to(dtype), grid, mode='bilinear', align_corners=False)
 
 
 def _rows(

@@ -29,7 +29,7 @@ from Models.Decoders.Decoder import Decoder
 from Models.Decoders.local_ensemble import Neighbors, find_neighbors, gather_pixels
 from Models.Layers.bilinear import sample_bilinear
 from Models.Layers.GalerkinAttention import GalerkinAttention, attend, attend_in_chunks
-from Utilities.coordinates import relative_cell
+from Utilities.coordinates import relative_cell, small_constant
 
 _LEVELS = 6
 _HIDDEN = 256
@@ -109,7 +109,7 @@ class HIIF(Decoder):
 def place_in_pixel(neighbors: Neighbors, lr_size: tuple[int, int]) -> Float[Tensor, 'batch queries 2']:
     """Place between the four neighbors, 0 to 1 from the upper left one, as published (see the top of this file)."""
     offset = neighbors.offset[0] / 2
-    return torch.where(offset > 0, offset, 1 / offset.new_tensor(lr_size) - offset)
+    return torch.where(offset > 0, offset, 1 / small_constant(lr_size, offset) - offset)
 
 
 def binary_digits(place: Float[Tensor, 'batch queries 2'], level: int) -> Float[Tensor, 'batch queries 2']:
