@@ -19,7 +19,7 @@ Kept, as trained weights depend on it:
 
 from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from jaxtyping import Float, Int
@@ -96,14 +96,15 @@ class HIIF(Decoder):
         bits = binary_digits(place_in_pixel(neighbors, context.lr_size), level=0)
         others = torch.cat([cells, bits], dim=-1)
         # Layer norm and linear layer of [weighted features, others], whose means are multiplied into the weights.
-        norm, linear, last = self.fc_layers[0].norm, self.fc_layers[0].fc1, self.fc_layers[0].fc2
+        level = cast(LevelMLP, self.fc_layers[0])
+        norm, linear = level.norm, level.fc1
         weight = linear.weight * norm.weight
         weight = weight - weight.mean(dim=1, keepdim=True)
         centered = blended_linear(features, pixel, neighbors.weight, weight[:, :-4])
         centered = centered + functional.linear(others, weight[:, -4:])
         deviation = (_variance(features, pixel, neighbors.weight, others) + norm.eps).sqrt()
         bias = functional.linear(norm.bias, linear.weight, linear.bias)
-        return last(functional.gelu(centered / deviation[..., None] + bias))
+        return level.fc2(functional.gelu(centered / deviation[..., None] + bias))
 
     def _colors(
         self,

@@ -75,7 +75,7 @@ class GalerkinAttention(nn.Module, ABC):
         # The norms' own weights and biases are applied to the sums.
         products = torch.einsum('bqhc,bqhd->bhcd', keys, values)
         (key_weight, key_bias), (value_weight, value_bias) = (
-            (norm.weight.view(-1, keys.shape[3]), norm.bias.view(-1, keys.shape[3])) for norm in (self.kln, self.vln)
+            _parameters(norm, keys.shape[3]) for norm in (self.kln, self.vln)
         )
         key_sum = keys.sum(dim=1) * key_weight
         value_sum = values.sum(dim=1) * value_weight + value_bias * tokens.shape[1]
@@ -106,6 +106,13 @@ class GalerkinAttention(nn.Module, ABC):
         assert self.qkv_proj.bias is not None
         shape = (self.heads, 3, -1)
         return self.qkv_proj.weight.flatten(1).unflatten(0, shape), self.qkv_proj.bias.unflatten(0, shape)
+
+
+def _parameters(norm: nn.Module, dim: int) -> tuple[Float[Tensor, 'heads dim'], Float[Tensor, 'heads dim']]:
+    """Weight and bias of a norm, by head; one row where all heads share them."""
+    assert isinstance(norm.weight, Tensor)
+    assert isinstance(norm.bias, Tensor)
+    return norm.weight.view(-1, dim), norm.bias.view(-1, dim)
 
 
 def attend(
