@@ -6,6 +6,7 @@ import multiprocessing
 import re
 import statistics
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -41,15 +42,15 @@ class Comparison(NamedTuple):
 
 def alternate(ours: Action, naive: Action, alternations: int, clock: Callable[[], float]) -> Comparison:
     """Time both in turn, ours first; the ratio is of neighbors in time, whatever the machine did meanwhile."""
-    seconds: dict[Action, list[float]] = {ours: [], naive: []}
+    seconds: tuple[list[float], list[float]] = ([], [])
     for _ in range(alternations):
-        for action, found in seconds.items():
+        for action, found in zip((ours, naive), seconds, strict=True):
             gc.collect()
             start = clock()
             action()
             found.append(clock() - start)
-    ratios = [slow / fast for fast, slow in zip(seconds[ours], seconds[naive], strict=True)]
-    return Comparison(Spread.of(seconds[ours]), Spread.of(seconds[naive]), Spread.of(ratios))
+    ratios = [slow / fast for fast, slow in zip(*seconds, strict=True)]
+    return Comparison(Spread.of(seconds[0]), Spread.of(seconds[1]), Spread.of(ratios))
 
 
 def clock_of(device: torch.device, threads: int) -> Callable[[], float]:
@@ -83,7 +84,10 @@ def peak_memory(action: Action, device: torch.device) -> int | None:
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_call_and_tell, args=(action, sender))
     gc.collect()
-    process.start()
+    with warnings.catch_warnings():
+        # Python warns of a fork beside threads; the child uses none of them.
+        warnings.simplefilter('ignore', DeprecationWarning)
+        process.start()
     sender.close()
     try:
         return receiver.recv()

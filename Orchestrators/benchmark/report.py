@@ -1,5 +1,6 @@
 """The results of a benchmark as a page and as a picture."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from Orchestrators.benchmark.measuring import Spread
 if TYPE_CHECKING:
     from Orchestrators.benchmark.running import Results
 
+_LOGGER = logging.getLogger(__name__)
 _OURS, _PLAIN = '#0b6e99', '#9a9a9a'
 
 
@@ -113,17 +115,15 @@ def _loader_text(results: 'Results') -> str:
     )
 
 
-def draw(results: 'Results', path: Path) -> Path:
-    """Time and memory over the size of the result, a column per decoder; needs matplotlib.
-
-    Raises:
-        ValueError: without matplotlib.
-    """
+def draw(results: 'Results', path: Path) -> Path | None:
+    """Time and memory over the size of the result, a column per decoder; None, with a warning, without matplotlib."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
         from matplotlib.figure import Figure  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        raise ValueError("The benchmark's picture needs matplotlib: pip install matplotlib.") from error
+    except ModuleNotFoundError:
+        # A warning, as the measuring before it may have taken hours.
+        _LOGGER.warning('%s is not drawn: it needs matplotlib (pip install matplotlib).', path)
+        return None
     decoders = list(dict.fromkeys(row.decoder for row in results.memory))
     figure = Figure(figsize=(1.75 * max(len(decoders), 3) + 0.8, 5.2), dpi=150, layout='constrained')
     FigureCanvasAgg(figure)

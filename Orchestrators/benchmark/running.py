@@ -93,8 +93,7 @@ def _measure_memory(
 ) -> None:
     if 'memory' not in results.plan.parts:
         return
-    warm = Upscaling(model, naive, _WARM_UP)
-    warm.difference()
+    Upscaling(model, naive, _WARM_UP).difference()
     for case in results.plan.memory_cases(decoder):
         subject = Upscaling(model, naive, case)
         ours, plain = (peak_memory(action, device) for action in (subject.ours, subject.plain))
