@@ -2,15 +2,14 @@
 
 import argparse
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 
-from Orchestrators.Comparison.comparisons import Result, compare
+from Orchestrators.Comparison.comparisons import compare
+from Orchestrators.Comparison.findings import Findings
 from Orchestrators.Comparison.metrics import metrics_of
-from Orchestrators.Comparison.notes import console_notes
-from Orchestrators.Comparison.result_files import ResultFiles, read_results
-from Orchestrators.Comparison.scores import Scores, gather_scores
-from Orchestrators.Comparison.tables import ranking, write_comparisons
+from Orchestrators.Comparison.result_files import read_results
+from Orchestrators.Comparison.scores import gather_scores
+from Orchestrators.Comparison.tables import write_comparisons
 from Utilities.command_line import run_command
 from Utilities.reports import format_table
 from Utilities.statistics import RESAMPLES
@@ -28,8 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--debug', action='store_true', help='show where an error came from')
 
 
-def compare_arguments(arguments: argparse.Namespace) -> tuple[ResultFiles, Scores, list[Result]]:
-    """Read and compare what the arguments name; the results of the ranking metric come first.
+def compare_arguments(arguments: argparse.Namespace) -> Findings:
+    """Read and compare what the arguments name.
 
     Raises:
         ValueError, OSError: if a table, the metric or the baseline is at fault.
@@ -38,26 +37,23 @@ def compare_arguments(arguments: argparse.Namespace) -> tuple[ResultFiles, Score
         raise ValueError(f'--resamples must be from 100 to 1000000, got {arguments.resamples}.')
     files = read_results(arguments.results)
     scores = gather_scores(files.pictures)
-    metrics = metrics_of(files.pictures, arguments.metric)
     results = compare(
-        scores, metrics, baseline=arguments.baseline, seed=arguments.seed, resamples=arguments.resamples
+        scores,
+        metrics_of(files.pictures, arguments.metric),
+        baseline=arguments.baseline,
+        seed=arguments.seed,
+        resamples=arguments.resamples,
     )
-    return files, scores, results
-
-
-def of_other_metrics(result: Result, results: Sequence[Result]) -> list[Result]:
-    """The results of the same test by other metrics."""
-    return [other for other in results if other.test == result.test and other.metric != result.metric]
+    return Findings(files, scores, results, arguments.baseline, arguments.resamples, arguments.seed)
 
 
 def main(arguments: argparse.Namespace) -> None:
     """Print a table for each test, and write every comparison."""
-    _, _, results = compare_arguments(arguments)
-    for result in (result for result in results if result.metric == results[0].metric):
-        table = ranking(result, of_other_metrics(result, results), arguments.baseline)
+    findings = compare_arguments(arguments)
+    for table in findings.tables():
         _LOGGER.info('\n%s: %s\n%s', table.title, table.conditions, format_table(table.header, table.rows))
-    _LOGGER.info('\n%s', '\n'.join(console_notes(results, arguments.baseline, arguments.resamples, arguments.seed)))
-    write_comparisons(arguments.out, results)
+    _LOGGER.info('\n%s', '\n'.join(f'- {note}' for note in findings.notes()))
+    write_comparisons(arguments.out, findings.results)
     _LOGGER.info('All comparisons: %s', arguments.out)
 
 

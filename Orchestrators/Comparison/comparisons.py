@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import logging
 import math
 import statistics
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,8 @@ from Orchestrators.Comparison.metrics import Metric
 from Orchestrators.Comparison.result_files import Row
 from Orchestrators.Comparison.scores import Run, Scores, Test
 from Utilities.statistics import RESAMPLES, Interval, Values, bootstrap_intervals, holm, wilcoxon_p_value
+
+_LOGGER = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,7 +127,7 @@ def compare(
         resamples: of the pictures.
 
     Raises:
-        ValueError: if there is no model of the baseline's name.
+        ValueError: if there is no model of the baseline's name, or nothing to compare by the first metric.
     """
     if baseline is not None and baseline not in scores.runs:
         raise ValueError(f'There is no model {baseline!r} to compare with. There are: {", ".join(scores.runs)}.')
@@ -132,12 +135,18 @@ def compare(
     for metric in metrics:
         of_metric = [_compare_one(test, scores, metric, baseline, seed, resamples) for test in scores.tests]
         results += _corrected([result for result in of_metric if result.standings])
+        for result in of_metric:
+            if not result.standings and result.left_out:
+                _LOGGER.warning(
+                    '%s: no picture has a finite %s of every run of every model; there is no table of it.',
+                    result.test.title, metric.name,
+                )  # fmt: skip
+    if not any(result.metric == metrics[0] for result in results):
+        raise ValueError(f'There is no picture that every model of a test has a finite {metrics[0].name} of.')
     return results
 
 
-def _compare_one(
-    test: Test, scores: Scores, metric: Metric, baseline: str | None, seed: int, resamples: int
-) -> Result:
+def _compare_one(test: Test, scores: Scores, metric: Metric, baseline: str | None, seed: int, resamples: int) -> Result:
     table = _tabulate(scores.tests[test], metric)
     means = {model: np.mean(list(runs.values()), axis=0) for model, runs in table.runs.items()}
     standings = [
@@ -172,14 +181,15 @@ def _tabulate(models: Mapping[str, Mapping[Run, Mapping[str, Row]]], metric: Met
         for run, rows in runs.items():
             values = {picture: row.number(metric.name) for picture, row in rows.items()}
             seen |= dict.fromkeys(values)
-            kept = {name: value for name, value in values.items() if value is not None and math.isfinite(value)}
             # A run without any score was made with other judges: it is not in this table, and takes no picture away.
-            if kept:
-                finite[model, run] = kept
+            if any(value is not None for value in values.values()):
+                finite[model, run] = {
+                    name: value for name, value in values.items() if value is not None and math.isfinite(value)
+                }
     pictures = tuple(name for name in seen if finite and all(name in values for values in finite.values()))
     table: dict[str, dict[Run, Values]] = {}
-    for (model, run), values in finite.items():
-        table.setdefault(model, {})[run] = np.array([values[name] for name in pictures], dtype=np.float64)
+    for (model, run), by_picture in finite.items():
+        table.setdefault(model, {})[run] = np.array([by_picture[name] for name in pictures], dtype=np.float64)
     return _Table(pictures, len(seen) - len(pictures) if finite else 0, table)
 
 

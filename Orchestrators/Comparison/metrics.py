@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 
+from Models.Quality.QualityModel import QualityModel
 from Models.QualityType import QualityType
 from Orchestrators.Comparison.result_files import Row
 from Utilities.find_class import find_class
@@ -47,7 +48,7 @@ def metric_named(name: str) -> Metric:
     if name not in QualityType.__members__:
         known = [*QualityType.__members__, *(metric.name for metric in _BESIDE_JUDGES)]
         raise ValueError(f'The metric must be one of {", ".join(known)}, got {name!r}.')
-    judge = find_class(QualityType[name], 'Models.Quality')
+    judge: type[QualityModel] = find_class(QualityType[name], 'Models.Quality')
     return Metric(name, judge.higher_is_better, judge.unit, judge.decimals)
 
 

@@ -8,7 +8,8 @@ from Orchestrators.Comparison.tables import ALPHA
 FEW_PICTURES = 20
 """Below this, intervals of skewed differences were measured to cover 88 to 92 % instead of 95."""
 
-_SMALLEST_TESTABLE = 6
+SMALLEST_TESTABLE = 6
+"""With fewer pictures the signed-rank test can not come below 0.05: 5 give 2 / 2^5 at best."""
 
 
 def notes(results: Sequence[Result], baseline: str | None, resamples: int, seed: int) -> list[str]:
@@ -26,16 +27,11 @@ def notes(results: Sequence[Result], baseline: str | None, resamples: int, seed:
         f"p: Wilcoxon's signed-rank test over pictures, two-sided, zeros by Pratt; corrected by Holm over all {family} "
         f'comparisons by {metric.name} made here ({pairs}, on every benchmark, scale and protocol). Below {ALPHA} a '
         'difference counts as shown.',
-        'Better/equal/worse: pictures on which the model is better than, equal to and worse than the reference.',
+        'Won/tied/lost: pictures on which the model is better than, equal to and worse than the reference.',
         'Intervals and p speak of other pictures of this kind, for these trained weights. What another training would '
         "give, only the seeds' range shows.",
     ]
     return found + _warnings(results)
-
-
-def console_notes(results: Sequence[Result], baseline: str | None, resamples: int, seed: int) -> list[str]:
-    """The notes as a list for the terminal."""
-    return [f'- {note}' for note in notes(results, baseline, resamples, seed)]
 
 
 def _warnings(results: Sequence[Result]) -> list[str]:
@@ -55,6 +51,6 @@ def _warnings(results: Sequence[Result]) -> list[str]:
     if few:
         found.append(
             f'Few pictures: {", ".join(few)}. Intervals are then somewhat narrow (measured: 88 to 95 % instead of 95), '
-            f'and below {_SMALLEST_TESTABLE} pictures no difference, however clear, can reach p < {ALPHA}.'
+            f'and below {SMALLEST_TESTABLE} pictures no difference, however clear, can reach p < {ALPHA}.'
         )
     return found

@@ -11,12 +11,18 @@ from Orchestrators.Comparison.result_files import Row
 _LOGGER = logging.getLogger(__name__)
 
 BICUBIC = 'bicubic'
-_PROTOCOL = ('protocol', 'lr', 'color', 'border_px')
+_PROTOCOL = ('protocol', 'lr', 'color', 'border_px', 'eval_size')
 # How a network is used. Bicubic interpolation is always used in the same way.
-_SETTINGS = ('strategy', 'breakdown_patch_size', 'overlap', 'self_ensemble', 'ensemble', 'precision')
+_SETTINGS = ('strategy', 'breakdown_patch_size', 'overlap', 'self_ensemble')
 # What may tell models of one name apart, in the order in which it is added to their names.
 _DISTINCTIONS = ('input_patch', 'scale_range', 'kind', *_SETTINGS, 'sha')
-_SHOWN_AS = {'input_patch': 'patch {}', 'scale_range': 'x{}', 'overlap': 'overlap {}', 'breakdown_patch_size': 'tile {}'}
+_SHOWN_AS = {
+    'input_patch': 'patch {}',
+    'scale_range': 'x{}',
+    'breakdown_patch_size': 'tile {}',
+    'overlap': 'overlap {}',
+    'self_ensemble': 'ensemble {}',
+}
 _LARGEST_BICUBIC_DIFFERENCE_DB = 0.01
 
 
@@ -50,7 +56,7 @@ class Test:
 
     @property
     def axis_scales(self) -> tuple[float, float]:
-        """Of height and width; NaN if the cell is no scale."""
+        """Horizontal and vertical; NaN if the cell is no scale."""
         parts = self.scale.split('x')
         try:
             numbers = [float(part) for part in parts]
@@ -70,6 +76,9 @@ class Run:
     """Its newest row, for what is known of it."""
 
 
+_Used = tuple[str, ...]
+"""Method, checkpoint and settings: rows that share it are of one checkpoint used in one way."""
+
 Pictures = Mapping[str, Row]
 """Rows by picture."""
 
@@ -84,9 +93,8 @@ class Scores:
     tests: Mapping[Test, Mapping[str, Mapping[Run, Pictures]]]
     """By test, model and run."""
 
-
-_Used = tuple[str, ...]
-"""Method, checkpoint and settings: rows that share it are of one checkpoint used in one way."""
+    names: Mapping[_Used, str]
+    """The model of each checkpoint and way of using it."""
 
 
 def gather_scores(rows: Iterable[Row]) -> Scores:
@@ -99,7 +107,7 @@ def gather_scores(rows: Iterable[Row]) -> Scores:
     latest: dict[_Used, Row] = {}
     table: dict[tuple[Test, _Used, str], Row] = {}
     for row in rows:
-        used, test = _used(row), _test(row)
+        used, test = _used(row), test_of(row)
         key = (test, used, row.get('picture'))
         if used == (BICUBIC,) and key in table:
             _refuse_other_pictures(test, table[key], row)
@@ -109,18 +117,25 @@ def gather_scores(rows: Iterable[Row]) -> Scores:
             latest[used] = row
     labels = _labels(latest)
     runs = {used: Run(_run_name(row), row) for used, row in latest.items()}
-    tests: dict[Test, dict[str, dict[Run, dict[str, Row]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(dict)))
+    tests: dict[Test, dict[str, dict[Run, dict[str, Row]]]] = {}
     for (test, used, picture), row in table.items():
-        tests[test][labels[used]][runs[used]][picture] = row
+        models = tests.setdefault(test, {})
+        models.setdefault(labels[used], {}).setdefault(runs[used], {})[picture] = row
     by_model: dict[str, list[Run]] = defaultdict(list)
     for used in sorted(latest, key=lambda used: (labels[used], _seed_order(latest[used]))):
         by_model[labels[used]].append(runs[used])
     order = sorted(tests, key=lambda test: (test.benchmark, test.mean_scale, test.scale, test.protocol))
-    return Scores(dict(by_model), {test: tests[test] for test in order})
+    return Scores(dict(by_model), {test: tests[test] for test in order}, labels)
 
 
-def _test(row: Row) -> Test:
-    extra = sorted(name for name in row.cells if name.startswith('protocol_'))
+def label_of(scores: Scores, row: Row) -> str | None:
+    """The model that a row is of; None if it has no scores of pictures."""
+    return scores.names.get(_used(row))
+
+
+def test_of(row: Row) -> Test:
+    """The test that a row is of."""
+    extra = sorted(name for name in row.cells if name.startswith('protocol_') and row.get(name))
     cells = tuple((name, row.get(name)) for name in (*_PROTOCOL, *extra))
     return Test(row.get('benchmark'), _plain_scale(row.get('scale')), cells)
 
@@ -156,7 +171,7 @@ def _labels(latest: Mapping[_Used, Row]) -> dict[_Used, str]:
     """A model's name is its method and recipe, and of the rest what tells it from others of that name."""
     parts = {used: _parts(row) for used, row in latest.items() if used != (BICUBIC,)}
     _split_equal_seeds(parts, latest)
-    labels = {(BICUBIC,): BICUBIC} if (BICUBIC,) in latest else {}
+    labels: dict[_Used, str] = {(BICUBIC,): BICUBIC} if (BICUBIC,) in latest else {}
     for base in {(part['method'], part['recipe']) for part in parts.values()}:
         same = {used: part for used, part in parts.items() if (part['method'], part['recipe']) == base}
         differing = [name for name in _DISTINCTIONS if len({part[name] for part in same.values()}) > 1]
@@ -174,7 +189,7 @@ def _parts(row: Row) -> dict[str, str]:
 
 
 def _split_equal_seeds(parts: Mapping[_Used, dict[str, str]], latest: Mapping[_Used, Row]) -> None:
-    """Two checkpoints of one name and seed are no two seeds of a model, but two models; their hashes tell them apart."""
+    """Two checkpoints of one name and seed are not two seeds of a model, but two models, told apart by their hashes."""
     models: dict[tuple[str, ...], list[_Used]] = defaultdict(list)
     for used, part in parts.items():
         models[tuple(part.values())].append(used)

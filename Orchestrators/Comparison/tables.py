@@ -9,14 +9,15 @@ from pathlib import Path
 
 from Orchestrators.Comparison.comparisons import Comparison, Result, Standing
 from Orchestrators.Comparison.metrics import Metric
+from Orchestrators.Comparison.scores import BICUBIC
 from Utilities.reports import MISSING
 
 ALPHA = 0.05
 _MINUS = '\N{MINUS SIGN}'
 _LATEX = {
     '\\': r'\textbackslash{}', '{': r'\{', '}': r'\}', '&': r'\&', '%': r'\%', '$': r'\$', '#': r'\#', '_': r'\_',
-    '~': r'\textasciitilde{}', '^': r'\textasciicircum{}', '<': r'\textless{}', '>': r'\textgreater{}', '|': r'\textbar{}',
-    _MINUS: '$-$', MISSING: '--',
+    '~': r'\textasciitilde{}', '^': r'\textasciicircum{}', '<': r'\textless{}', '>': r'\textgreater{}',
+    '|': r'\textbar{}', _MINUS: '$-$', MISSING: '--',
 }  # fmt: skip
 
 
@@ -41,14 +42,14 @@ def ranking(result: Result, others: Sequence[Result], baseline: str | None) -> T
     metric, reference = result.metric, reference_of(result, baseline)
     header = (
         '#', 'model', metric.heading, 'seeds', "seeds' range", 'difference', '95 % interval', 'p (Holm)',
-        'better/equal/worse', *(other.metric.heading for other in others),
+        'won/tied/lost', *(other.metric.heading for other in others),
     )  # fmt: skip
     rows = []
     for place, standing in enumerate(result.standings, 1):
         comparison = result.against(standing.model, reference)
         means = [_mean_of(other, standing.model) for other in others]
-        name = f'{standing.model} (reference)' if standing.model == reference else standing.model
-        rows.append((str(place), name, *_own_cells(standing, metric), *_cells(comparison, metric), *means))
+        cells = ('reference', MISSING, MISSING, MISSING) if standing.model == reference else _cells(comparison, metric)
+        rows.append((str(place), standing.model, *_own_cells(standing, metric), *cells, *means))
     return Table(result.test.title, conditions(result), header, tuple(rows))
 
 
@@ -117,6 +118,8 @@ def _escape_markdown(text: str) -> str:
 
 
 def _own_cells(standing: Standing, metric: Metric) -> tuple[str, str, str]:
+    if standing.model == BICUBIC:
+        return number(standing.mean, metric.decimals), MISSING, MISSING
     means = standing.seed_means.values()
     several = len(standing.seed_means) > 1
     spread = f'{number(min(means), metric.decimals)} to {number(max(means), metric.decimals)}' if several else MISSING
