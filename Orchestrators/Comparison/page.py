@@ -55,6 +55,7 @@ def render_page(findings: Findings, crops: Sequence[CropRow], crop_reasons: Sequ
         made=datetime.datetime.now(datetime.UTC).strftime('%Y-%m-%d %H:%M UTC'),
         code=code_version(),
         metric=ranked[0].metric,
+        baseline=findings.baseline,
         facts=_facts(findings),
         summary=_summary(ranked, findings.baseline),
         styles=styles,
@@ -77,16 +78,14 @@ def _sections(findings: Findings, styles: Mapping[str, Style]) -> Iterable[_Sect
 
 
 def _summary(ranked: Sequence[Result], baseline: str | None) -> list[dict[str, str]]:
-    """The best model of each test, and those that the pictures do not tell from it."""
+    """The best model of each test, and those that the pictures do not tell from the reference."""
     lines = []
     for place, result in enumerate(ranked, 1):
         best = result.standings[0]
-        close = []
-        for standing in result.standings[1:]:
-            comparison = result.against(best.model, standing.model)
-            if comparison is not None and not is_told_apart(comparison):
-                close.append(standing.model)
-        told = ', '.join(close) or ('none' if baseline is None or baseline == best.model else MISSING)
+        reference = reference_of(result, baseline)
+        compared = {standing.model: result.against(standing.model, reference) for standing in result.standings}
+        close = [model for model, found in compared.items() if found is not None and not is_told_apart(found)]
+        told = ', '.join(close) or ('none' if any(compared.values()) else MISSING)
         if len(result.pictures) < SMALLEST_TESTABLE:
             told = f'{len(result.pictures)} pictures are too few to tell any apart'
         lines.append(
