@@ -51,7 +51,7 @@ def bootstrap_intervals(
         raise ValueError('Intervals need finite values; leave out the rows that are not.')
     if rows == 1:
         return [Interval(math.nan, math.nan)] * columns.shape[1]
-    tail = _expanded_tail((1 - level) / 2, rows)
+    tail = expanded_tail((1 - level) / 2, rows)
     # From the mean, so that rounding in the sums does not grow with the scores' size.
     centers = columns.mean(axis=0)
     means = np.concatenate([weights @ (columns - centers) for weights in _weights(rows, resamples, seed)]) + centers
@@ -93,7 +93,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return corrected
 
 
-def _expanded_tail(tail: float, rows: int) -> float:
+def expanded_tail(tail: float, rows: int) -> float:
+    """The percentile, from 0 to 1, that an expanded interval over a number of rows takes instead of `tail`."""
     from scipy.stats import norm, t  # noqa: PLC0415  slow
 
     return float(norm.cdf(-math.sqrt(rows / (rows - 1)) * t.ppf(1 - tail, rows - 1)))

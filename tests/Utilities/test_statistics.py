@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from Utilities.statistics import Interval, bootstrap_intervals, holm, wilcoxon_p_value
+from Utilities.statistics import Interval, bootstrap_intervals, expanded_tail, holm, wilcoxon_p_value
 
 
 def column(*values: float) -> np.ndarray:
@@ -41,6 +41,11 @@ def test_interval_is_scipys_percentile_interval_at_the_expanded_level() -> None:
     spread = values.std() / math.sqrt(30)
     assert interval.low == pytest.approx(expected.low, abs=0.06 * spread)
     assert interval.high == pytest.approx(expected.high, abs=0.06 * spread)
+
+
+def test_percentiles_are_moved_outwards_as_printed_tables_say() -> None:
+    """Five pictures: t(0.975, 4) = 2.776, times sqrt(5 / 4) = 3.104, beyond which the normal has 0.000955."""
+    assert expanded_tail(0.025, 5) == pytest.approx(0.000955, abs=2e-6)
 
 
 def test_every_column_sees_the_same_resamples_and_the_seed_names_them() -> None:

@@ -111,8 +111,8 @@ def test_the_file_of_comparisons_has_full_numbers_and_empty_cells(tmp_path: Path
         (row,) = csv.DictReader(file)
     expected = {
         'metric': 'PSNR', 'benchmark': 'Set5', 'scale': '2', 'protocol': 'liif', 'pictures': '2',
-        'first': 'EDSR-LIIF A', 'second': 'EDSR-LIIF B', 'difference': '1.75', 'first_better': '2', 'equal': '0', 'second_better': '0',
-        'p_wilcoxon': '0.5', 'first_seeds': '1', 'first_seed_sd': '', 'seed_difference_low': '',
+        'first': 'EDSR-LIIF A', 'second': 'EDSR-LIIF B', 'difference': '1.75', 'first_better': '2', 'equal': '0',
+        'second_better': '0', 'p_wilcoxon': '0.5', 'first_seeds': '1', 'first_seed_sd': '', 'seed_difference_low': '',
     }  # fmt: skip
     assert {name: row[name] for name in expected} == expected
     assert float(row['interval_low']) == pytest.approx(1.0)
