@@ -63,7 +63,11 @@ def _arguments() -> argparse.Namespace:
     add_arguments(parser)
     parser.add_argument('--out', type=Path, default=Path('results/report.html'), help='default: results/report.html')
     parser.add_argument(
-        '--checkpoints', type=Path, help='folder with checkpoints, to make pictures that testing did not save'
+        '--checkpoints',
+        type=Path,
+        action='append',
+        default=[],
+        help='folder with checkpoints, to make pictures that testing did not save; may be given again',
     )
     parser.add_argument('--pictures', type=Path, help='folder of the HR pictures of the benchmark BENCHMARK')
     parser.add_argument('--crops', type=int, default=3, help='pictures to show crops of; default: 3')

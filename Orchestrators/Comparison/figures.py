@@ -138,6 +138,8 @@ def score_against_cost(
         if min(costs) > 0 and max(costs) / min(costs) > 8:
             axes.set_xscale('log')
             axes.xaxis.set_minor_formatter('')
+        else:
+            axes.locator_params(axis='x', nbins=5)
         axes.xaxis.set_major_formatter(lambda value, _: _compact(value))
         axes.margins(0.08)
         axes.set_xlabel(cost)

@@ -2,7 +2,7 @@
 
 import dataclasses
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -54,11 +54,11 @@ class ShownPictures:
 
     Args:
         scores: whose pictures.
-        checkpoints: folder below which checkpoints are looked for, where pictures were not saved.
+        checkpoints: folders below which checkpoints are looked for, where pictures were not saved.
         pictures: folder of the HR pictures of `BenchmarkType.BENCHMARK`.
     """
 
-    def __init__(self, scores: Scores, checkpoints: Path | None = None, pictures: Path | None = None) -> None:
+    def __init__(self, scores: Scores, checkpoints: Sequence[Path] = (), pictures: Path | None = None) -> None:
         self._scores = scores
         self._checkpoints = checkpoints
         self._pictures = pictures
@@ -138,7 +138,7 @@ class ShownPictures:
     @cached_property
     def _checkpoint_files(self) -> dict[str, list[Path]]:
         files: dict[str, list[Path]] = {}
-        for path in sorted(self._checkpoints.rglob('*.pth')) if self._checkpoints is not None else ():
+        for path in (path for folder in self._checkpoints for path in sorted(folder.rglob('*.pth'))):
             files.setdefault(path.name, []).append(path)
         return files
 

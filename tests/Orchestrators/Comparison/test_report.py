@@ -185,7 +185,7 @@ def test_pictures_are_made_again_from_the_checkpoint_with_the_tables_weights(mak
     scores = findings_of(['results']).scores
     (test,) = scores.tests
     checkpoint = Path('model_states_EDSR_LIIF_Tiny_Patch_8_Scale_1_2_best.pth')
-    shown = ShownPictures(scores, Path(), Path('pictures')).get(test, 'picture_0')
+    shown = ShownPictures(scores, [Path()], Path('pictures')).get(test, 'picture_0')
     lr = np.asarray(resize(np.asarray(Image.open(files[0])), (20, 24), 'pillow'), dtype=np.uint8)
     network = load_trained_model(checkpoint, torch.device('cpu')).network
     expected = to_pixels(network.upscale(to_tensor(lr)[None], (40, 48))[0])
@@ -196,7 +196,7 @@ def test_pictures_are_made_again_from_the_checkpoint_with_the_tables_weights(mak
     TrainingOrchestrator(TrainTiny(epochs=1, seed=5, save_path='elsewhere')).train()
     (Path('elsewhere') / checkpoint.name).rename(checkpoint)
     with pytest.raises(PictureUnavailableError, match='no saved picture'):
-        ShownPictures(scores, Path(), Path('pictures')).get(test, 'picture_0')
+        ShownPictures(scores, [Path()], Path('pictures')).get(test, 'picture_0')
 
 
 def run(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
