@@ -3,7 +3,7 @@
 import dataclasses
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import torch
 from jaxtyping import Float
@@ -38,7 +38,7 @@ class Evaluated:
     exactness: Exactness
 
 
-def build_judges(kinds: Sequence[QualityType], device: torch.device) -> Judges:
+def build_judges(kinds: Iterable[QualityType], device: torch.device) -> Judges:
     """The judges by kind; one that can't be had is None, after one warning that says how to get it."""
     judges: dict[QualityType, QualityModel | None] = {}
     for kind in kinds:

@@ -52,8 +52,8 @@ class SupervisedStep(TrainingStep):
         self.schedule.end_batch()
         return {'loss': loss.detach(), **scalars}
 
-    def end_epoch(self, psnr: float | None) -> None:
-        self.schedule.end_epoch(psnr)
+    def end_epoch(self, score: float | None) -> None:
+        self.schedule.end_epoch(score)
 
     @property
     def evaluated(self) -> SuperResolver:

@@ -44,7 +44,8 @@ def tiny_version(name: str, decoder: DecoderType, **settings: Any) -> TrainingCo
             'epochs': 2,
             'validate_every': 2,
             'sample_pictures': 0,
-            'tensorboard': False,
+            'trackers': (),
+            'curves': False,
             'device': 'cpu',
         }
         | shorter
