@@ -29,6 +29,8 @@ class LossTerm:
     def __post_init__(self) -> None:
         if isinstance(self.options, dict):
             object.__setattr__(self, 'options', Options(self.options))
+        if not isinstance(self.options, Options):
+            raise ValueError(f'options of the loss {self.loss.name} must be a dictionary, got {self.options!r}.')
         if not 0 <= self.weight < float('inf'):
             raise ValueError(f'The weight of {self.loss.name} must be a finite number from 0 on, got {self.weight}.')
 
