@@ -47,15 +47,15 @@ class MetricsTable:
 def _read(path: Path) -> list[dict[str, float]]:
     try:
         with path.open(encoding='utf-8', newline='') as file:
-            rows = [{name: _number(text) for name, text in row.items() if text} for row in csv.DictReader(file)]
-    except (ValueError, TypeError, AttributeError, csv.Error) as error:
+            reader = csv.DictReader(file)
+            if list(reader.fieldnames or ())[:2] != [EPOCH, SAMPLES_SEEN]:
+                raise ValueError(f'its first columns are not {EPOCH} and {SAMPLES_SEEN}')
+            return [_numbers(row) for row in reader]
+    except (ValueError, csv.Error) as error:
         raise ValueError(f'{path} is not the table that this run writes: {error}. Move it away.') from error
-    if any(EPOCH not in row or SAMPLES_SEEN not in row for row in rows):
-        raise ValueError(
-            f'{path} is not the table that this run writes: it lacks {EPOCH} or {SAMPLES_SEEN}. Move it away.'
-        )
-    return rows
 
 
-def _number(text: str) -> float:
-    return int(text) if text.isdecimal() else float(text)
+def _numbers(row: dict[str, str]) -> dict[str, float]:
+    if None in row or not row[EPOCH] or not row[SAMPLES_SEEN]:
+        raise ValueError('a row has more cells than columns, or lacks its epoch')
+    return {name: int(text) if text.isdecimal() else float(text) for name, text in row.items() if text}

@@ -11,6 +11,7 @@ from Utilities.MetricsTable import EPOCH, SAMPLES_SEEN
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Okabe and Ito's colors, https://jfly.uni-koeln.de/color/, which the color-blind can tell apart, without yellow, which
 # nobody can see on white. Line styles change as well, for those who print in gray.
@@ -55,11 +56,18 @@ class Panel:
 
 
 def draw_curves(rows: Sequence[Row], panels: Sequence[Panel], title: str, path: Path) -> None:
-    """Draw panels one above the other, over samples seen, and write them as PNG. Curves without values are left out.
+    """Draw panels one above the other, over samples seen, and write them as PNG.
 
     Raises:
         ImportError: if matplotlib is missing.
     """
+    figure = make_figure(rows, panels, title)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format='png')
+
+
+def make_figure(rows: Sequence[Row], panels: Sequence[Panel], title: str) -> 'Figure':
+    """The picture as matplotlib has it. Curves without values are left out, and so are panels without curves."""
     # Slow to import, and optional. Its objects instead of pyplot, whose state is global.
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
     from matplotlib.figure import Figure  # noqa: PLC0415
@@ -76,8 +84,7 @@ def draw_curves(rows: Sequence[Row], panels: Sequence[Panel], title: str, path: 
     for axes, panel in zip(all_axes, shown, strict=True):
         _draw_panel(axes, panel, rows)
     _label_samples(all_axes[-1])
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format='png')
+    return figure
 
 
 def _draw_panel(axes: 'Axes', panel: Panel, rows: Sequence[Row]) -> None:
