@@ -55,7 +55,7 @@ class WandB(Tracker):
         # Its own count of steps can't go back, as a resumed run may.
         self._run.define_metric('samples_seen')
         self._run.define_metric('*', step_metric='samples_seen')
-        if self._run.url:
+        if not self._run.offline:
             _LOGGER.info(f'Weights & Biases shows this run at {self._run.url}.')
 
     def add_settings(self, settings: Mapping[str, Any]) -> None:

@@ -142,6 +142,7 @@ def test_tensorboard_which_nobody_asked_for_is_only_warned_about(
 
 class FakeRun:
     id = 'abc'
+    offline = False
     url = 'https://wandb.ai/someone/super-resolution/runs/abc'
 
     def __init__(self) -> None:
