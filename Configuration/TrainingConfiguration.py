@@ -8,9 +8,11 @@ from Configuration.FrozenConfiguration import Count, Options, Range
 from Configuration.ModelConfiguration import ModelConfiguration, Scale
 from Models.BenchmarkType import BenchmarkType
 from Models.LossType import LossType
+from Models.QualityType import QualityType
 from Models.RecipeType import RecipeType
 from Models.SamplingType import SamplingType
 from Models.ScheduleType import ScheduleType
+from Models.TrackerType import TrackerType
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,9 +23,19 @@ class LossTerm:
     weight: float = 1.0
     """Factor before the term; at least 0."""
 
+    options: Options = Options()
+    """Arguments of the loss's class, such as `{'layers': ('relu3_1',)}` for `GramVGG`. Empty: its defaults."""
+
     def __post_init__(self) -> None:
+        if isinstance(self.options, dict):
+            object.__setattr__(self, 'options', Options(self.options))
+        if not isinstance(self.options, Options):
+            raise ValueError(f'options of the loss {self.loss.name} must be a dictionary, got {self.options!r}.')
         if not 0 <= self.weight < float('inf'):
             raise ValueError(f'The weight of {self.loss.name} must be a finite number from 0 on, got {self.weight}.')
+
+    def __str__(self) -> str:
+        return self.loss.name if self.weight == 1 else f'{self.weight:g} x {self.loss.name}'
 
 
 class TrainingConfiguration(ModelConfiguration):
@@ -35,7 +47,7 @@ class TrainingConfiguration(ModelConfiguration):
 
     MAY_CHANGE_ON_RESUME: ClassVar[tuple[str, ...]] = (
         'epochs', 'device', 'workers', 'images_in_memory', 'validate_every', 'save_every', 'sample_pictures',
-        'tensorboard', 'save_path', 'resume', 'max_image_pixels',
+        'trackers', 'curves', 'stop_after', 'save_path', 'resume', 'max_image_pixels',
     )  # fmt: skip
     """Settings that leave the steps already taken as they are, and so may differ from those of the checkpoint; but see
     `may_change_on_resume`."""
@@ -67,7 +79,7 @@ class TrainingConfiguration(ModelConfiguration):
     """HR pictures to validate on: a folder's path or a set. Whole pictures, scored as in testing."""
 
     valid_scales: tuple[Scale, ...] = (2, 3, 4)
-    """Scales of the validation. `best` has the highest mean PSNR over them."""
+    """Scales of the validation. `best` has the best mean over them."""
 
     valid_examples: Count | None = 10
     """How many pictures are validated on, the first by name; None: all. Ten, as LIIF validates."""
@@ -199,14 +211,29 @@ class TrainingConfiguration(ModelConfiguration):
     validate_every: Count = 1
     """Epochs between validations; the last epoch is always validated."""
 
+    best_by: QualityType = QualityType.PSNR
+    """The metric whose mean over `valid_scales` decides what `best` is, when to stop early and what
+    `ScheduleType.ReduceOnPlateau` looks at. PSNR, as the field has it."""
+
+    best_after_epoch: Annotated[int, Range(0)] = 0
+    """Epochs before `best` may be kept and validations count for `stop_after`. 0: from the first validation on."""
+
+    stop_after: Count | None = None
+    """Early stopping: end the run after so many validations in a row that were no better than the best.
+    None: train for all `epochs`."""
+
     save_every: Count | None = None
     """Keep a checkpoint of each n-th epoch besides `last` and `best`. None: keep none."""
 
     sample_pictures: Annotated[int, Range(0, 64)] = 2
     """Pictures shown at each validation as strips of LR, bicubic, ours and HR."""
 
-    tensorboard: bool = True
-    """Write TensorBoard events into the run's folder."""
+    trackers: tuple[TrackerType, ...] = (TrackerType.TensorBoard,)
+    """Where the run can be watched, besides its log and `metrics.csv`, which are always written. TensorBoard, which
+    only writes files. Empty: nowhere."""
+
+    curves: bool = True
+    """Draw `curves.png` into the run's folder at each validation."""
 
     def __post_init__(self) -> None:
         if self.recipe == '':
@@ -237,6 +264,14 @@ class TrainingConfiguration(ModelConfiguration):
                 raise ValueError(f"{name} must be a folder's path instead of BenchmarkType.BENCHMARK.")
         self._check_sampling()
         self._check_schedule()
+        if self.best_after_epoch >= self.epochs:
+            raise ValueError(
+                f'best_after_epoch must be less than epochs, got {self.best_after_epoch} and {self.epochs}: '
+                '`best` would never be kept.'
+            )
+        if len(set(self.trackers)) < len(self.trackers):
+            names = ', '.join(tracker.name for tracker in self.trackers)
+            raise ValueError(f'trackers must name each tracker once, got {names}.')
 
     def _check_sampling(self) -> None:
         if self.queries is None:

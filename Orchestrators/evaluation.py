@@ -5,7 +5,7 @@ import logging
 import math
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import torch
 from jaxtyping import Float
@@ -43,7 +43,7 @@ class Evaluated:
     """Largest absolute difference from the picture upscaled whole, in 0..1, where it was measured."""
 
 
-def build_judges(kinds: Sequence[QualityType], device: torch.device) -> Judges:
+def build_judges(kinds: Iterable[QualityType], device: torch.device) -> Judges:
     """The judges by kind; one that can't be had is None, after one warning that says how to get it."""
     judges: dict[QualityType, QualityModel | None] = {}
     for kind in kinds:

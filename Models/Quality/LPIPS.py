@@ -2,24 +2,20 @@
 
 Paper: Zhang, Isola, Efros, Shechtman, Wang, CVPR 2018, https://arxiv.org/abs/1801.03924. Version 0.1, AlexNet.
 The package holds the learned heads; the AlexNet backbone is torchvision's ImageNet file, which has to be on the disk.
-Nothing is downloaded here: a table should not depend on a network, nor start with 233 MB unasked.
 """
 
-import hashlib
-import pickle
 import re
 import warnings
-from pathlib import Path
 from typing import ClassVar, Literal
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from Models.Frozen.backbone_files import BackboneError, read_backbone
 from Models.Quality.QualityModel import QualityModel, UnavailableError
 
 _FILE = 'alexnet-owt-7be5be79.pth'
-_ADDRESS = f'https://download.pytorch.org/models/{_FILE}'
+_MEGABYTES = 233
 
 
 class LPIPS(QualityModel):
@@ -36,7 +32,10 @@ class LPIPS(QualityModel):
 
     def __init__(self) -> None:
         super().__init__()
-        backbone = _read_backbone(Path(torch.hub.get_dir()) / 'checkpoints' / _FILE)
+        try:
+            backbone = read_backbone(_FILE, 'AlexNet', _MEGABYTES)
+        except BackboneError as error:
+            raise UnavailableError(f'LPIPS is left out: {error}') from error
         try:
             import lpips  # noqa: PLC0415  slow, and needs torchvision
         except (ImportError, RuntimeError, OSError) as error:
@@ -59,23 +58,3 @@ class LPIPS(QualityModel):
         self, image: Float[Tensor, 'batch 3 height width'], reference: Float[Tensor, 'batch 3 height width']
     ) -> Float[Tensor, ' batch']:
         return self.network(image.float(), reference.float(), normalize=True).flatten()
-
-
-def _read_backbone(path: Path) -> dict[str, Tensor]:
-    if not path.is_file():
-        raise UnavailableError(
-            f'LPIPS is left out: its AlexNet weights are not at {path}. Download {_ADDRESS} there (233 MB).'
-        )
-    # The file's name carries the first digits of its SHA-256.
-    expected = path.stem.rpartition('-')[2]
-    with path.open('rb') as file:
-        found = hashlib.file_digest(file, 'sha256').hexdigest()
-    if not found.startswith(expected):
-        raise UnavailableError(
-            f'LPIPS is left out: {path} is not the published file, its SHA-256 begins with {found[:8]} instead of '
-            f'{expected}. Download {_ADDRESS} there again.'
-        )
-    try:
-        return torch.load(path, map_location='cpu', weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise UnavailableError(f'LPIPS is left out: {path} can not be read: {error}') from error

@@ -121,14 +121,14 @@ def test_a_folder_that_can_not_be_written_is_refused(tmp_path: Path) -> None:
     (tmp_path / 'occupied').write_text('a file')
     for folder in (tmp_path / 'occupied', tmp_path / 'occupied' / 'run', Path('/proc/run')):
         with pytest.raises(ValueError, match='but can not') as error:
-            with Run.start(folder, torch.device('cpu'), tensorboard=False):
+            with Run.start(folder, torch.device('cpu')):
                 pass
         assert str(folder) in str(error.value)
 
 
 HOLD = (
     'import sys, torch, time; from pathlib import Path; from Utilities.Run import Run\n'
-    'with Run.start(Path(sys.argv[1]), torch.device("cpu"), tensorboard=False):\n'
+    'with Run.start(Path(sys.argv[1]), torch.device("cpu")):\n'
     '    print("held", flush=True); time.sleep(60)\n'
 )
 
@@ -141,11 +141,11 @@ def test_a_second_run_in_one_folder_is_refused_and_a_killed_one_is_no_obstacle(t
         assert holder.stdout is not None
         assert holder.stdout.readline() == b'held\n'
         with pytest.raises(ValueError, match=f'is in use by process {holder.pid} on'):
-            with Run.start(tmp_path / 'run', torch.device('cpu'), tensorboard=False):
+            with Run.start(tmp_path / 'run', torch.device('cpu')):
                 pass
         holder.kill()
         holder.wait()
-    with Run.start(tmp_path / 'run', torch.device('cpu'), tensorboard=False) as run:
+    with Run.start(tmp_path / 'run', torch.device('cpu')) as run:
         assert run.folder == tmp_path / 'run'
 
 
