@@ -84,7 +84,7 @@ def score(
     image, reference = shave(sr, border_px), shave(hr, border_px)
     scores: Scores = {}
     for kind, judge in judges.items():
-        if judge is None or min(image.shape[-2:]) < judge.minimum_side:
+        if judge is None or not judge.applies_to((image.shape[-2], image.shape[-1])):
             scores[kind] = None
             continue
         compared: ScoreColor = 'RGB' if judge.color == 'RGB' else color
