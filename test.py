@@ -26,6 +26,7 @@ def main() -> None:
         # overlap=16,  # LR pixels that these tiles see around them, instead of as many as make them exact
         # eval_scale=(2, 3.5, 8),  # instead of the benchmarks' own scales
         # valid_data_path='path/to/HR/pictures',  # for BenchmarkType.BENCHMARK
+        # measure_cost=True,  # parameters, multiply-adds, latency and memory, for a LR picture of 128x128
         save_pictures=True,
     )
     benchmarks = [
