@@ -35,7 +35,7 @@ def refuse_oversized_archive(path: Path) -> None:
     with path.open('rb') as file:
         if file.read(4) != b'PK\x03\x04':
             return
-        entries, directory_bytes = _directory_size(file)
+        entries, directory_bytes = archive_directory_size(file)
     # Each entry costs Python about a thousand bytes, so their number is looked at before they are.
     if entries > _MAX_ENTRIES or directory_bytes > _MAX_DIRECTORY_BYTES:
         raise OversizedError(f'it declares {entries} entries ({directory_bytes} bytes of names); {_MAX_ENTRIES} may be')
@@ -80,7 +80,7 @@ def refuse_oversized_content(content: object, file_bytes: int) -> None:
             raise OversizedError(f'its tensors claim {declared} bytes or more, but from {file_bytes} come {allowed}')
 
 
-def _directory_size(file: BinaryIO) -> tuple[int, int]:
+def archive_directory_size(file: BinaryIO) -> tuple[int, int]:
     """Entries, and bytes of the list of them, as the archive's last record declares; zeros where there is none."""
     length = file.seek(0, 2)
     start = max(0, length - 65_557)  # The record is 22 bytes and may have a comment of 65 535 behind it.
