@@ -199,7 +199,7 @@ def test_this_machine_is_no_exception_without_the_argument(server: Server, tmp_p
 @pytest.mark.parametrize('target', ['http://localhost.example.org/x', 'file:///etc/passwd'])
 def test_a_redirect_may_not_leave_https(server: Server, target: str, tmp_path: Path) -> None:
     server.redirects_to = target
-    with pytest.raises(DownloadError):
+    with pytest.raises(DownloadError, match='only https is'):
         get(server, tmp_path / 'data.tar')
     assert list(tmp_path.iterdir()) == []
 
