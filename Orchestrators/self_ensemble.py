@@ -36,13 +36,13 @@ class SelfEnsemble:
         self._views = views
 
     def __call__(self, lr: Float[Tensor, '1 3 h w'], size: tuple[int, int]) -> Float[Tensor, '1 3 height width']:
-        mean: Tensor | None = None
+        total: Tensor | None = None
         for view in range(self._views):
             seen = self._predict(_turned(lr, view).contiguous(), _turned_size(size, view))
             back = _turned_back(seen, view)
-            mean = back.clone() if mean is None else mean.add_(back)
-        assert mean is not None
-        return mean.div_(self._views)
+            total = back if total is None else total + back
+        assert total is not None
+        return total / self._views
 
     def why_approximate(self, lr_size: tuple[int, int], size: tuple[int, int]) -> str | None:
         """Why such a picture, or it on its side, differs from the whole by more than rounding; None: it does not."""

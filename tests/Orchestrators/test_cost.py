@@ -42,6 +42,23 @@ def test_parameters_and_multiply_adds_of_edsr_with_liif_by_hand(
     assert cost.multiply_adds == pixels * encoder + decoder
 
 
+def test_networks_that_look_at_numbers_are_counted_too() -> None:
+    """EDSR's own tail for x2: one convolution to four times the channels, and one to three colors at the end."""
+    network = tiny(EncoderType.EDSR, DecoderType.Native)
+    trunk = 3 * 8 * 9 + 3 * 8 * 8 * 9
+    tail = 8 * 32 * 9 + 4 * 8 * 3 * 9
+    assert measure_cost(network, (6, 5), 2, CPU).multiply_adds == 30 * (trunk + tail)
+
+
+@pytest.mark.parametrize('decoder', [kind for kind in DecoderType if kind is not DecoderType.Native])
+def test_every_decoder_is_counted_in_proportion_to_the_pixels(decoder: DecoderType) -> None:
+    """Four times the pixels at the same scale; what is done once per picture hardly counts."""
+    small, large = (cost_module._multiply_adds(tiny(EncoderType.EDSR, decoder), torch.rand(1, 3, side, side),
+                                               (2 * side, 2 * side)) for side in (8, 16))  # fmt: skip
+    # Attention over the whole picture grows with the square.
+    assert 3 * small < large < 17 * small
+
+
 def test_memory_grows_with_the_output() -> None:
     """At x16, the result alone takes 3 x 4 bytes for each of 768 x 768 pixels."""
     network = tiny(EncoderType.EDSR, DecoderType.LIIF)
