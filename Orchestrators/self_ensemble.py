@@ -1,6 +1,6 @@
 """Geometric self-ensemble: the mean of what a network makes of a picture turned and mirrored.
 
-Paper: Timofte, Rothe, Van Gool, CVPR 2016, https://arxiv.org/abs/1511.02228 (eight views; EDSR's `+`). Thera takes the
+Paper: Timofte et al., CVPR 2016, https://arxiv.org/abs/1511.02228 (eight views; EDSR's `+`). Thera takes the
 four rotations.
 """
 
