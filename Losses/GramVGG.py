@@ -13,8 +13,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from Losses.Loss import Loss
-from Models.Frozen.backbone_files import BackboneError
 from Models.Frozen.VGG19 import VGG19
+from Utilities.optional import UnavailableError
 
 
 class GramVGG(Loss):
@@ -34,7 +34,7 @@ class GramVGG(Loss):
         super().__init__()
         try:
             self.network = VGG19(layers)
-        except BackboneError as error:
+        except UnavailableError as error:
             raise ValueError(f'GramVGG can not be used: {error}') from error
 
     def forward(self, sr: Float[Tensor, 'batch 3 h w'], hr: Float[Tensor, 'batch 3 h w']) -> Float[Tensor, '']:

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from Models.Frozen.backbone_files import BackboneError, read_backbone
+from Utilities.optional import UnavailableError, read_imagenet_weights
 
 _FILE = 'vgg19-dcbb9e9d.pth'
 _MEGABYTES = 548
@@ -35,7 +35,8 @@ class VGG19(nn.Module):
         layers: names out of `LAYERS`; the network ends with the deepest.
 
     Raises:
-        ValueError: for an unknown layer, or if the weights are not on the disk; says how to get them.
+        ValueError: for an unknown layer.
+        UnavailableError: if the weights are not on the disk; says how to get them.
     """
 
     mean: Tensor
@@ -48,12 +49,12 @@ class VGG19(nn.Module):
             raise ValueError(f'layers must be among {", ".join(LAYERS)}, got {", ".join(unknown) or "none"}.')
         self.layers = tuple(layers)
         self.features = _build(max(LAYERS.index(name) for name in layers))
-        weights = read_backbone(_FILE, 'VGG19', _MEGABYTES)
+        weights = read_imagenet_weights(_FILE, _MEGABYTES, 'VGG19')
         wanted = self.features.state_dict()
         try:
             self.features.load_state_dict({key: weights[f'features.{key}'] for key in wanted})
         except (KeyError, RuntimeError) as error:
-            raise BackboneError(f'{_FILE} does not hold the weights of VGG19: {error}') from error
+            raise UnavailableError(f'{_FILE} does not hold the weights of VGG19: {error}') from error
         # What the pictures of ImageNet were normalized with, as torchvision states it for this file.
         self.register_buffer('mean', torch.tensor([0.485, 0.456, 0.406])[:, None, None])
         self.register_buffer('deviation', torch.tensor([0.229, 0.224, 0.225])[:, None, None])

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from Models.Frozen import VGG19 as vgg19_module
-from Models.Frozen.backbone_files import BackboneError
 from Models.Frozen.VGG19 import LAYERS, VGG19
 from tests.backbones import plant_vgg19, tiny_layout
+from Utilities.optional import UnavailableError
 
 Weights = dict[str, torch.Tensor]
 
@@ -53,7 +53,9 @@ def test_layout_and_file_are_torchvisions(monkeypatch: pytest.MonkeyPatch) -> No
         ours = vgg19_module._build(len(LAYERS) - 1).state_dict()
     assert {key: value.shape for key, value in ours.items()} == expected
     monkeypatch.setattr(
-        vgg19_module, 'read_backbone', lambda *_: {f'features.{key}': torch.zeros(shape) for key, shape in first}
+        vgg19_module,
+        'read_imagenet_weights',
+        lambda *_: {f'features.{key}': torch.zeros(shape) for key, shape in first},
     )
     first = [(key, shape) for key, shape in expected.items() if key.startswith('0.')]
     network = VGG19(['conv1_1'])
@@ -92,7 +94,7 @@ def test_an_unknown_layer_is_refused(layers: list[str]) -> None:
 def test_missing_weights_say_where_to_put_what(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv('TORCH_HOME', str(tmp_path))
     with pytest.raises(
-        BackboneError, match=r'Download https://download\.pytorch\.org/models/vgg19-dcbb9e9d\.pth'
+        UnavailableError, match=r'Download https://download\.pytorch\.org/models/vgg19-dcbb9e9d\.pth'
     ) as error:
         VGG19(['relu1_1'])
     assert str(tmp_path / 'hub' / 'checkpoints' / 'vgg19-dcbb9e9d.pth') in str(error.value)
@@ -103,11 +105,11 @@ def test_damaged_weights_are_refused(weights: Weights, tmp_path: Path) -> None:
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
     file.write_bytes(content)
-    with pytest.raises(BackboneError, match='is not the published file'):
+    with pytest.raises(UnavailableError, match='is not the published file'):
         VGG19(['relu1_1'])
 
 
 def test_weights_of_another_network_are_refused(weights: Weights, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vgg19_module, '_WIDTHS', (3, 3, 3, 3, 3))
-    with pytest.raises(BackboneError, match='does not hold the weights of VGG19'):
+    with pytest.raises(UnavailableError, match='does not hold the weights of VGG19'):
         VGG19(['relu1_1'])
