@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -51,6 +52,54 @@ class TrainingBatch(NamedTuple):
     def to(self, device: torch.device) -> 'TrainingBatch':
         """The same batch on another device."""
         return TrainingBatch(*(tensor.to(device, non_blocking=True) for tensor in self))
+
+
+class Turn(NamedTuple):
+    """One of the eight ways to lay a square on itself: flip left-right, flip top-bottom, transpose, in this order."""
+
+    horizontally: int = 0
+    vertically: int = 0
+    transposed: int = 0
+
+    def apply(self, picture: Pixels) -> Pixels:
+        """A turned view of a picture."""
+        turned = picture[:, ::-1] if self.horizontally else picture
+        turned = turned[::-1] if self.vertically else turned
+        return turned.transpose(1, 0, 2) if self.transposed else turned
+
+    def locate(
+        self, rows: np.ndarray, columns: np.ndarray, corner: tuple[int, int], side: int, width: int
+    ) -> np.ndarray:
+        """Where the pixels of a turned crop are in the picture that it was cut from, row after row.
+
+        Args:
+            rows, columns: of the pixels in the turned crop.
+            corner: (top, left) of the crop in the picture.
+            side: of the crop.
+            width: of the picture.
+        """
+        if self.transposed:
+            rows, columns = columns, rows
+        top, left = corner
+        # From the far end backwards, if flipped.
+        down = -width if self.vertically else width
+        right = -1 if self.horizontally else 1
+        start = (top + self.vertically * (side - 1)) * width + left + self.horizontally * (side - 1)
+        return rows * down + (columns * right + start)
+
+
+class _Sample(NamedTuple):
+    """One sample, its colors still as bytes."""
+
+    lr: Pixels
+    """Channels first."""
+
+    hr: Pixels
+    """(queries, 3)."""
+
+    coord: npt.NDArray[np.float32]
+    side: int
+    """Of the HR crop in pixels."""
 
 
 class TrainingCrops(Dataset[TrainingBatch]):
@@ -97,7 +146,21 @@ class TrainingCrops(Dataset[TrainingBatch]):
         return len(self._images) * self._repeat
 
     def __getitem__(self, position: Position | tuple[int, int]) -> TrainingBatch:
-        epoch, index, batch = Position(*position)
+        """One sample, without the axis of the batch."""
+        return TrainingBatch(*(tensor[0] for tensor in self.__getitems__([position])))
+
+    def __getitems__(self, positions: Sequence[Position | tuple[int, int]]) -> TrainingBatch:
+        """The samples of a batch. The loader asks for them together, so that bytes become numbers once per batch."""
+        samples = [self._sample_at(Position(*position)) for position in positions]
+        return TrainingBatch(
+            lr=_to_colors([sample.lr for sample in samples]),
+            coord=torch.from_numpy(np.stack([sample.coord for sample in samples])),
+            cell=torch.tensor([[2 / sample.side] * 2 for sample in samples]),
+            hr=_to_colors([sample.hr for sample in samples]),
+        )
+
+    def _sample_at(self, position: Position) -> _Sample:
+        epoch, index, batch = position
         picture_index = index % len(self._images)
         try:
             random = generator_for(self._seed, 'sample', epoch, index)
@@ -114,19 +177,21 @@ class TrainingCrops(Dataset[TrainingBatch]):
                 f'Sample {index} of epoch {epoch}, from {self._images.files[picture_index]}, failed in {place}: {error}'
             ) from error
 
-    def _sample(self, picture: Pixels, scale: float, random: np.random.Generator) -> TrainingBatch:
+    def _sample(self, picture: Pixels, scale: float, random: np.random.Generator) -> _Sample:
         side = round(self._input_patch * scale)
         top, left = (int(random.integers(length - side + 1)) for length in picture.shape[:2])
-        hr = picture[top : top + side, left : left + side]
-        lr = resize(hr, (self._input_patch, self._input_patch), 'pillow')
-        if self._augment:
-            lr, hr = _flip([lr, hr], random.integers(2, size=3).tolist())
+        crop = picture[top : top + side, left : left + side]
+        lr = resize(crop, (self._input_patch, self._input_patch), 'pillow')
+        turn = Turn(*random.integers(2, size=3).tolist()) if self._augment else Turn()
         chosen = choose_pixels(self._sampling, side, self._queries, random)
-        return TrainingBatch(
-            lr=torch.from_numpy(np.ascontiguousarray(lr.transpose(2, 0, 1))).float() / 255,
-            coord=_coordinates(chosen, side),
-            cell=torch.full((2,), 2 / side),
-            hr=torch.from_numpy(np.ascontiguousarray(hr).reshape(-1, 3)[chosen]).float() / 255,
+        # Numbers of 32 bits divide several times as fast, and a picture has fewer than 2^31 pixels.
+        rows, columns = _divide(chosen.astype(np.int32), side)
+        return _Sample(
+            lr=turn.apply(lr).transpose(2, 0, 1),
+            # The asked pixels are taken out of the picture, which is turned by no more than their numbers.
+            hr=picture.reshape(-1, 3).take(turn.locate(rows, columns, (top, left), side, picture.shape[1]), axis=0),
+            coord=_coordinates(rows, columns, side),
+            side=side,
         )
 
 
@@ -157,19 +222,20 @@ def arrange_pixels(
             return channels_first.unflatten(2, (side, side))
 
 
-def _flip(pictures: Sequence[Pixels], choices: Sequence[int]) -> list[Pixels]:
-    """Flip left-right, flip top-bottom, transpose; each if its choice is 1."""
-    horizontally, vertically, transposed = choices
-    flipped = []
-    for picture in pictures:
-        changed = picture[:, ::-1] if horizontally else picture
-        changed = changed[::-1] if vertically else changed
-        flipped.append(changed.transpose(1, 0, 2) if transposed else changed)
-    return flipped
+def _divide(positions: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of positions in a square."""
+    rows = positions // side
+    return rows, positions - rows * side
 
 
-def _coordinates(chosen: np.ndarray, side: int) -> Float[Tensor, 'queries 2']:
-    """Centres of chosen pixels, by the arithmetic of `coordinates.pixel_centers`, without making the whole grid."""
+def _coordinates(rows: np.ndarray, columns: np.ndarray, side: int) -> npt.NDArray[np.float32]:
+    """Centres of pixels, by the arithmetic of `coordinates.pixel_centers`, without making the whole grid."""
     half = 1 / side
-    index = torch.from_numpy(np.stack([chosen // side, chosen % side], axis=-1)).float()
-    return -1 + half + (2 * half) * index
+    coord = np.stack([rows, columns], axis=-1, dtype=np.float32, casting='same_kind')
+    coord *= np.float32(2 * half)
+    coord += np.float32(-1 + half)
+    return coord
+
+
+def _to_colors(pixels: Sequence[Pixels]) -> Float[Tensor, '...']:
+    return torch.from_numpy(np.stack(pixels)).float().div_(255)

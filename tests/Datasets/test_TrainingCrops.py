@@ -1,5 +1,7 @@
 """Samples are what LIIF trains on, and a pure function of (seed, epoch, index)."""
 
+import itertools
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +9,10 @@ import pytest
 import torch
 from PIL import Image
 
+from Datasets import TrainingCrops as training_crops_module
 from Datasets.ImageFolder import ImageFolder
 from Datasets.loaders import EpochBatches, load_batches
-from Datasets.TrainingCrops import Position, TrainingBatch, TrainingCrops, arrange_pixels
+from Datasets.TrainingCrops import Position, TrainingBatch, TrainingCrops, Turn, arrange_pixels
 from Models import SamplingType
 from tests.conftest import PictureMaker
 from Utilities.coordinates import coordinates_of, pixel_centers
@@ -104,6 +107,48 @@ def test_scattered_samples_stay_what_they_were(images: ImageFolder) -> None:
     hr = hr.transpose(1, 0, 2) if transposed else hr
     assert sample.cell.tolist() == [np.float32(2 / side)] * 2
     assert torch.equal(sample.hr, torch.from_numpy(hr.reshape(-1, 3)[chosen].copy()).float() / 255)
+
+
+@pytest.mark.parametrize('choices', list(itertools.product((0, 1), repeat=3)))
+def test_a_turned_crop_is_found_in_the_picture(choices: tuple[int, int, int]) -> None:
+    """All eight turns; every pixel of the picture has its own number."""
+    picture = np.arange(12 * 17, dtype=np.uint8).reshape(12, 17, 1)
+    turn = Turn(*choices)
+    turned = turn.apply(picture[2:9, 5:12])[..., 0]
+    rows, columns = (axis.reshape(-1) for axis in np.mgrid[0:7, 0:7])
+    assert np.array_equal(picture.reshape(-1)[turn.locate(rows, columns, (2, 5), 7, 17)], turned.reshape(-1))
+    assert turned[0, 0] == picture[(8 if turn.vertically else 2), (11 if turn.horizontally else 5), 0]
+    along = int(turned[0, 6]) - int(turned[0, 0])
+    assert along in ((6, -6), (102, -102))[turn.transposed]  # along a row, or down a column
+
+
+def test_a_batch_costs_one_resize_of_a_crop_per_sample_and_no_copy_of_a_picture(
+    make_pictures: PictureMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Work instead of time: the bytes at hand are those of the batch and of one sample, however large the pictures."""
+    images = ImageFolder(make_pictures(count=2, height=500, width=700))
+    crops = crops_of(images, input_patch=16, queries=256, repeat=100)
+    resized = []
+
+    def counted(picture: np.ndarray, *arguments: object) -> np.ndarray:
+        resized.append(picture.shape)
+        return resize(picture, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(training_crops_module, 'resize', counted)
+    crops.__getitems__([(1, 0)])
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    batch = crops.__getitems__([(1, index) for index in range(8)])
+    peak = tracemalloc.get_traced_memory()[1] - before
+    tracemalloc.stop()
+    assert len(resized) == 1 + 8
+    assert all(max(shape[:2]) <= 4 * 16 for shape in resized)
+    # Of the batch: bytes of LR and HR and coordinates of 4 bytes, in the samples and put together; torch's numbers are
+    # not counted. Of one sample: its crop, handed to Pillow, and a few numbers of 8 bytes for each query or HR pixel.
+    of_batch = 2 * 8 * (16 * 16 * 3 + 256 * 3 + 256 * 2 * 4)
+    of_sample = 3 * (64 * 64 * 3) + 8 * (64 * 64 + 4 * 256)
+    assert peak < of_batch + of_sample + 30_000 < images[0].nbytes / 4
+    assert batch.lr.shape == (8, 3, 16, 16)
 
 
 # Pixels side by side
