@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from Datasets.ImageFolder import ImageFolder
+from Datasets.Turn import Turn
 from Models.SamplingType import SamplingType
 from Utilities.images import Pixels
 from Utilities.resize import resize
@@ -54,38 +55,17 @@ class TrainingBatch(NamedTuple):
         return TrainingBatch(*(tensor.to(device, non_blocking=True) for tensor in self))
 
 
-class Turn(NamedTuple):
-    """One of the eight ways to lay a square on itself: flip left-right, flip top-bottom, transpose, in this order."""
+class _Crop(NamedTuple):
+    """An LR patch, and the square of the HR picture that it shows."""
 
-    horizontally: int = 0
-    vertically: int = 0
-    transposed: int = 0
+    lr: Pixels
+    picture: Pixels
+    """The whole HR picture."""
 
-    def apply(self, picture: Pixels) -> Pixels:
-        """A turned view of a picture."""
-        turned = picture[:, ::-1] if self.horizontally else picture
-        turned = turned[::-1] if self.vertically else turned
-        return turned.transpose(1, 0, 2) if self.transposed else turned
-
-    def locate(
-        self, rows: np.ndarray, columns: np.ndarray, corner: tuple[int, int], side: int, width: int
-    ) -> np.ndarray:
-        """Where the pixels of a turned crop are in the picture that it was cut from, row after row.
-
-        Args:
-            rows, columns: of the pixels in the turned crop.
-            corner: (top, left) of the crop in the picture.
-            side: of the crop.
-            width: of the picture.
-        """
-        if self.transposed:
-            rows, columns = columns, rows
-        top, left = corner
-        # From the far end backwards, if flipped.
-        down = -width if self.vertically else width
-        right = -1 if self.horizontally else 1
-        start = (top + self.vertically * (side - 1)) * width + left + self.horizontally * (side - 1)
-        return rows * down + (columns * right + start)
+    top: int
+    left: int
+    side: int
+    """In pixels of the HR picture."""
 
 
 class _Sample(NamedTuple):
@@ -109,9 +89,10 @@ class TrainingCrops(Dataset[TrainingBatch]):
     pictures is the picture. With `SamplingType.Crop` the scale is a function of (seed, epoch, batch).
 
     Args:
-        images: the HR pictures, each at least round(patch * largest scale) pixels wide and high.
+        images: the HR pictures, each at least round(patch * largest scale) pixels wide and high. If they have LR
+            partners, these are the input, at one of their scales each time.
         input_patch: side of the LR patch in pixels.
-        scale_range: smallest and largest scale; drawn uniformly.
+        scale_range: smallest and largest scale; drawn uniformly. Partners have scales of their own.
         queries: HR pixels asked for per sample; a square number for `SamplingType.Window`; `SamplingType.Crop` takes
             them all.
         sampling: which of them.
@@ -133,6 +114,7 @@ class TrainingCrops(Dataset[TrainingBatch]):
         seed: int = 0,
     ) -> None:
         self._images = images
+        self._pair_scales = images.pair_scales
         self._input_patch = input_patch
         self._scale_range = scale_range
         self._queries = queries
@@ -165,10 +147,9 @@ class TrainingCrops(Dataset[TrainingBatch]):
         try:
             random = generator_for(self._seed, 'sample', epoch, index)
             one_scale = self._sampling is SamplingType.Crop
-            scale = (generator_for(self._seed, 'scale', epoch, batch) if one_scale else random).uniform(
-                *self._scale_range
-            )
-            return self._sample(self._images[picture_index], scale, random)
+            scale_random = generator_for(self._seed, 'scale', epoch, batch) if one_scale else random
+            cut = self._cut_pair if self._pair_scales else self._cut
+            return self._sample(cut(picture_index, scale_random, random), random)
         except Exception as error:
             worker = torch.utils.data.get_worker_info()
             place = f'worker {worker.id}' if worker else 'the main process'
@@ -177,11 +158,23 @@ class TrainingCrops(Dataset[TrainingBatch]):
                 f'Sample {index} of epoch {epoch}, from {self._images.files[picture_index]}, failed in {place}: {error}'
             ) from error
 
-    def _sample(self, picture: Pixels, scale: float, random: np.random.Generator) -> _Sample:
-        side = round(self._input_patch * scale)
-        top, left = (int(random.integers(length - side + 1)) for length in picture.shape[:2])
-        crop = picture[top : top + side, left : left + side]
-        lr = resize(crop, (self._input_patch, self._input_patch), 'pillow')
+    def _cut(self, index: int, scale_random: np.random.Generator, random: np.random.Generator) -> _Crop:
+        """A crop at any scale, and its reduction."""
+        picture = self._images[index]
+        side = round(self._input_patch * scale_random.uniform(*self._scale_range))
+        top, left = _place(picture, side, random)
+        lr = resize(picture[top : top + side, left : left + side], (self._input_patch, self._input_patch), 'pillow')
+        return _Crop(lr, picture, top, left, side)
+
+    def _cut_pair(self, index: int, scale_random: np.random.Generator, random: np.random.Generator) -> _Crop:
+        """A patch of an LR picture, and the HR pixels that it covers."""
+        scale = self._pair_scales[int(scale_random.integers(len(self._pair_scales)))]
+        picture, partner, patch = self._images[index], self._images.lr_partner(index, scale), self._input_patch
+        top, left = _place(partner, patch, random)
+        return _Crop(partner[top : top + patch, left : left + patch], picture, top * scale, left * scale, patch * scale)
+
+    def _sample(self, crop: _Crop, random: np.random.Generator) -> _Sample:
+        lr, picture, top, left, side = crop
         turn = Turn(*random.integers(2, size=3).tolist()) if self._augment else Turn()
         chosen = choose_pixels(self._sampling, side, self._queries, random)
         # Numbers of 32 bits divide several times as fast, and a picture has fewer than 2^31 pixels.
@@ -220,6 +213,11 @@ def arrange_pixels(
         case SamplingType.Window | SamplingType.Crop:
             side = math.isqrt(colors.shape[1])
             return channels_first.unflatten(2, (side, side))
+
+
+def _place(picture: Pixels, side: int, random: np.random.Generator) -> tuple[int, int]:
+    """Row and column where a random square begins."""
+    return int(random.integers(picture.shape[0] - side + 1)), int(random.integers(picture.shape[1] - side + 1))
 
 
 def _divide(positions: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:

@@ -82,7 +82,7 @@ class Validation:
             files = hr_files(data)[:examples]
             benchmark = data
             self._row = BENCHMARKS[benchmark]
-        self._images = [BenchmarkImages.of_protocol(benchmark, files, scale) for scale in scales]
+        self.images = [BenchmarkImages.of_protocol(benchmark, files, scale) for scale in scales]
         self.pictures = len(files)
 
     def validate(self, network: SuperResolver, epoch: int, should_stop: Callable[[], bool]) -> ValidationResult:
@@ -94,7 +94,7 @@ class Validation:
         network.eval()
         predict = predictor_of(network, TestingStrategy.Simple, self._run.device, None)
         scores = {}
-        for images in self._images:
+        for images in self.images:
             border_px = self._row.border_px(images.scale)
             results = []
             for result in evaluate(predict, images, self._judges, color=self._row.color, border_px=border_px):
@@ -102,7 +102,7 @@ class Validation:
                     raise ValidationStoppedError
                 results.append(result)
             scores[images.scale] = mean_scores(results)
-            if images is self._images[-1]:
+            if images is self.images[-1]:
                 self._show(results[: self._strips], images.scale, epoch)
         return ValidationResult(scores)
 

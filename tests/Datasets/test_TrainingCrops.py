@@ -12,7 +12,9 @@ from PIL import Image
 from Datasets import TrainingCrops as training_crops_module
 from Datasets.ImageFolder import ImageFolder
 from Datasets.loaders import EpochBatches, load_batches
-from Datasets.TrainingCrops import Position, TrainingBatch, TrainingCrops, Turn, arrange_pixels
+from Datasets.picture_stores import PicturesInTheirFiles
+from Datasets.TrainingCrops import Position, TrainingBatch, TrainingCrops, arrange_pixels
+from Datasets.Turn import Turn
 from Models import SamplingType
 from tests.conftest import PictureMaker
 from Utilities.coordinates import coordinates_of, pixel_centers
@@ -290,7 +292,7 @@ def test_each_epoch_visits_every_sample_once_in_another_order() -> None:
 def test_a_picture_that_turns_bad_is_named(make_pictures: PictureMaker, workers: int) -> None:
     """FAULTS case 24: path, epoch, sample and worker."""
     files = make_pictures(count=1)
-    images = ImageFolder(files, in_memory=False)
+    images = ImageFolder(files, store=PicturesInTheirFiles())
     files[0].write_bytes(b'no longer a picture')
     crops = crops_of(images)
     batches = EpochBatches(len(crops), 4, epochs=1, seed=0)
