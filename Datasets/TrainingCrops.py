@@ -21,7 +21,7 @@ from Datasets.Turn import Turn
 from Models.SamplingType import SamplingType
 from Utilities.images import Pixels
 from Utilities.resize import resize
-from Utilities.seeding import generator_for
+from Utilities.seeding import Streams, generator_for
 
 
 class Position(NamedTuple):
@@ -133,7 +133,8 @@ class TrainingCrops(Dataset[TrainingBatch]):
 
     def __getitems__(self, positions: Sequence[Position | tuple[int, int]]) -> TrainingBatch:
         """The samples of a batch. The loader asks for them together, so that bytes become numbers once per batch."""
-        samples = [self._sample_at(Position(*position)) for position in positions]
+        streams = Streams(self._seed, 'sample')
+        samples = [self._sample_at(Position(*position), streams) for position in positions]
         return TrainingBatch(
             lr=_to_colors([sample.lr for sample in samples]),
             coord=torch.from_numpy(np.stack([sample.coord for sample in samples])),
@@ -141,11 +142,11 @@ class TrainingCrops(Dataset[TrainingBatch]):
             hr=_to_colors([sample.hr for sample in samples]),
         )
 
-    def _sample_at(self, position: Position) -> _Sample:
+    def _sample_at(self, position: Position, streams: Streams) -> _Sample:
         epoch, index, batch = position
         picture_index = index % len(self._images)
         try:
-            random = generator_for(self._seed, 'sample', epoch, index)
+            random = streams.at(epoch, index)
             one_scale = self._sampling is SamplingType.Crop
             scale_random = generator_for(self._seed, 'scale', epoch, batch) if one_scale else random
             cut = self._cut_pair if self._pair_scales else self._cut

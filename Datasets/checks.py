@@ -1,5 +1,6 @@
 """What is found out about pictures before a run begins."""
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -7,14 +8,17 @@ from Datasets.BenchmarkImages import BenchmarkImages
 from Utilities.images import ImageError, Pixels, read_image
 
 
-def check_pictures(sets: Sequence[BenchmarkImages], on_picture: Callable[[Path, Pixels], None]) -> list[str]:
+def check_pictures(
+    sets: Sequence[BenchmarkImages], border_px: Callable[[float], int], on_picture: Callable[[Path, Pixels], None]
+) -> list[str]:
     """Decode every picture once; returns why some can't be used.
 
     Args:
         sets: the same HR pictures at several scales.
+        border_px: pixels shaved off each side before comparing, at a scale.
         on_picture: called with each HR file that can be decoded, and its pixels.
     """
-    largest = {file: images.scale for images in sorted(sets, key=_reduction) for file in images.hr_files}
+    hr_files = {file for images in sets for file in images.hr_files}
     problems = []
     for file in dict.fromkeys(file for images in sets for file in (*images.hr_files, *images.lr_files)):
         try:
@@ -22,14 +26,17 @@ def check_pictures(sets: Sequence[BenchmarkImages], on_picture: Callable[[Path, 
         except ImageError as error:
             problems.append(str(error))
             continue
-        if file not in largest:
+        if file not in hr_files:
             continue
         on_picture(file, pixels)
         height, width = pixels.shape[:2]
-        if min(height, width) < largest[file]:
-            problems.append(f'{file} is {width}x{height} pixels, too small for x{largest[file]:g}.')
+        compared = {images.scale: _compared_side(min(height, width), images.scale, border_px) for images in sets}
+        too_large = [f'x{scale:g}' for scale, side in compared.items() if side < 1]
+        if too_large:
+            problems.append(f'{file} is {width}x{height} pixels, of which none are left to compare at {too_large[0]}.')
     return problems
 
 
-def _reduction(images: BenchmarkImages) -> float:
-    return images.scale
+def _compared_side(side: int, scale: float, border_px: Callable[[float], int]) -> int:
+    """What is left of a picture's side once it is cropped to the LR picture's and its borders are off."""
+    return round(math.floor(side / scale + 1e-9) * scale) - 2 * border_px(scale)

@@ -214,7 +214,7 @@ class _Training:
 
     def _read_images(self, validation: Validation) -> ImageFolder:
         progress = self.progress
-        images = read_pictures(self._recipe, validation.images, lambda: self._exit_if_asked(save=False))
+        images = read_pictures(self._recipe, validation, lambda: self._exit_if_asked(save=False))
         counts = (len(images), len(images.skipped))
         before = (progress.pictures, progress.pictures_skipped)
         if progress.samples_seen and counts != before:

@@ -12,6 +12,7 @@ from Models.QualityType import QualityType
 from Models.SuperResolver import SuperResolver
 from Models.TestingStrategy import TestingStrategy
 from Orchestrators.evaluation import Evaluated, Scores, build_judges, evaluate, mean_scores
+from Orchestrators.file_names import part_of_name
 from Orchestrators.strategies import bicubic, predictor_of
 from Utilities.images import Pixels, to_pixels, write_png
 from Utilities.pictures import labeled_strip, most_detailed_window
@@ -85,6 +86,10 @@ class Validation:
         self.images = [BenchmarkImages.of_protocol(benchmark, files, scale) for scale in scales]
         self.pictures = len(files)
 
+    def border_px(self, scale: float) -> int:
+        """Pixels shaved off each side before comparing."""
+        return self._row.border_px(scale)
+
     def validate(self, network: SuperResolver, epoch: int, should_stop: Callable[[], bool]) -> ValidationResult:
         """Score the network, and show some pictures.
 
@@ -110,9 +115,10 @@ class Validation:
         folder = self._run.folder / 'samples'
         for result in results:
             strip = sample_strip(result, scale)
-            write_png(folder / f'epoch_{epoch:04d}_{result.name}_x{scale:g}.png', strip)
+            name = part_of_name(result.name)
+            write_png(folder / f'epoch_{epoch:04d}_{name}_x{scale:g}.png', strip)
             if self._run.writer is not None:
-                self._run.writer.add_image(f'samples/{result.name}_x{scale:g}', strip, epoch, dataformats='HWC')
+                self._run.writer.add_image(f'samples/{name}_x{scale:g}', strip, epoch, dataformats='HWC')
 
 
 def sample_strip(result: Evaluated, scale: float) -> Pixels:

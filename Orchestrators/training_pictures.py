@@ -1,17 +1,17 @@
 """The pictures of a training run, read and checked before its first step."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from Configuration.TrainingConfiguration import TrainingConfiguration
-from Datasets.BenchmarkImages import BenchmarkImages
 from Datasets.checks import check_pictures
 from Datasets.EqualPictures import EqualPictures
 from Datasets.ImageFolder import ImageFolder
 from Datasets.picture_stores import PicturesInMemory, PicturesInTheirFiles, PictureStore
 from Datasets.PicturesOnDisk import PicturesOnDisk
 from Datasets.training_files import find_training_files
+from Orchestrators.Validation import Validation
 from Utilities.images import Pixels
 from Utilities.PathManager import PathManager
 from Utilities.problems import list_problems
@@ -19,16 +19,14 @@ from Utilities.problems import list_problems
 _LOGGER = logging.getLogger(__name__)
 
 
-def read_pictures(
-    recipe: TrainingConfiguration, validation: Sequence[BenchmarkImages], after_each: Callable[[], None]
-) -> ImageFolder:
+def read_pictures(recipe: TrainingConfiguration, validation: Validation, after_each: Callable[[], None]) -> ImageFolder:
     """Decode all pictures, those of the validation too, so that every bad one is found now.
 
     A warning tells which pictures are in both sets.
 
     Args:
         recipe: the training pictures, and what is asked of them.
-        validation: the validation pictures at each scale.
+        validation: the pictures to validate on.
         after_each: called after each picture; it may end the run.
 
     Raises:
@@ -48,7 +46,7 @@ def read_pictures(
             shared.append(f'{file}' if file == other else f'{file} equals {other}')
         after_each()
 
-    bad = check_pictures(validation, remember)
+    bad = check_pictures(validation.images, validation.border_px, remember)
     complaints = [f'{len(bad)} validation pictures can not be used:{list_problems(bad)}\nMend or remove them.'] * bool(
         bad
     )

@@ -207,6 +207,83 @@ def test_scattered_pixels_are_a_row(images: ImageFolder) -> None:
     assert torch.equal(arrange_pixels(SamplingType.Scattered, sample.hr[None])[0], sample.hr.T)
 
 
+# LR files instead of reductions
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> ImageFolder:
+    """Each HR pixel says where it is; LR files at x2 and x3 are its nearest neighbors, which no reduction is."""
+    y, x = np.mgrid[0:50, 0:61]
+    hr = np.stack([y, x, 0 * x], axis=-1).astype(np.uint8)
+    files = {}
+    for scale in (1, 2, 3):
+        lr = hr[: 50 // scale * scale : scale, : 61 // scale * scale : scale]
+        files[scale] = tmp_path / f'x{scale}.png'
+        Image.fromarray(lr).save(files[scale])
+    return ImageFolder([files[1]], lr_files={scale: [files[scale]] for scale in (2, 3)})
+
+
+@pytest.mark.parametrize('sampling', list(SamplingType))
+def test_the_lr_patch_of_a_pair_is_the_file_and_hr_what_it_covers(sampling: SamplingType, pairs: ImageFolder) -> None:
+    crops = crops_of(pairs, sampling=sampling, augment=False, repeat=200)
+    scales, corners = set(), set()
+    for index in range(100):
+        sample = crops[Position(1, index, index)]
+        side = round(2 / sample.cell[0].item())
+        scale = side // 8
+        scales.add(scale)
+        assert side == 8 * scale
+        lr = (sample.lr * 255).round().long()
+        top, left = lr[0, 0, 0].item(), lr[1, 0, 0].item()
+        corners.add((scale, top, left))
+        assert (top % scale, left % scale) == (0, 0)
+        assert torch.equal(lr[0], torch.arange(top, top + side, scale)[:, None].expand(8, 8))
+        assert torch.equal(lr[1], torch.arange(left, left + side, scale)[None].expand(8, 8))
+        # A color is the pixel's place in the whole picture, a coordinate its place in the crop.
+        place = (sample.hr[:, :2] * 255).round()
+        expected = (place - torch.tensor([top, left]) + 0.5) * (2 / side) - 1
+        torch.testing.assert_close(sample.coord, expected, rtol=0, atol=1e-6)
+    assert scales == {2, 3}
+    # The last possible corners: (25 - 8) LR pixels down at x2, (20 - 8) to the right at x3.
+    assert max(top for scale, top, _ in corners if scale == 2) <= 2 * (25 - 8)
+    assert max(left for scale, _, left in corners if scale == 3) == 3 * (20 - 8)
+
+
+def test_both_of_a_pair_are_turned_alike(pairs: ImageFolder) -> None:
+    crops = crops_of(pairs, sampling=SamplingType.Crop, repeat=100)
+    seen = set()
+    for index in range(100):
+        sample = crops[Position(1, index, index)]
+        side = round(2 / sample.cell[0].item())
+        image = arrange_pixels(SamplingType.Crop, sample.hr[None])[0]
+        # A turned square keeps one of its own corners in each block, whichever was sampled.
+        blocks = image.unflatten(1, (8, side // 8)).unflatten(3, (8, side // 8))
+        assert torch.equal(sample.lr, blocks.amin(dim=(2, 4)))
+        rows_stay = bool(image[0, 0, 0] == image[0, 0, -1])
+        seen.add((*torch.sign(image[:2, -1, -1] - image[:2, 0, 0]).tolist(), rows_stay))
+    assert len(seen) == 8
+
+
+def test_a_batch_of_whole_crops_of_pairs_has_one_scale(pairs: ImageFolder) -> None:
+    crops = crops_of(pairs, sampling=SamplingType.Crop, repeat=40)
+    batches = EpochBatches(len(crops), 4, epochs=1, seed=0)
+    cells = [batch.cell for batch in load_batches(crops, batches, workers=0, pin_memory=False)]
+    assert all((cell == cell[0]).all() for cell in cells)
+    assert {round(2 / cell[0, 0].item()) for cell in cells} == {16, 24}
+
+
+def test_bad_partners_are_listed_beside_bad_pictures(make_pictures: PictureMaker) -> None:
+    hr, lr = make_pictures('hr', count=3), make_pictures('lr', count=3)
+    hr[0].write_bytes(b'')
+    lr[0].write_bytes(b'')
+    lr[1].write_bytes(b'')
+    with pytest.raises(ValueError, match='3 of 6 pictures can not be used') as error:
+        ImageFolder(hr, lr_files={1: lr})
+    assert all(str(file) in str(error.value) for file in (hr[0], lr[0], lr[1]))
+    rest = ImageFolder(hr, lr_files={1: lr}, on_bad_image='skip')
+    assert (rest.files, rest.lr_files) == ([hr[2]], {1: [lr[2]]})
+
+
 def crop_batches(images: ImageFolder, workers: int, **start: int) -> list[TrainingBatch]:
     crops = crops_of(images, sampling=SamplingType.Crop)
     batches = EpochBatches(len(crops), 4, epochs=2, seed=0, **start)
