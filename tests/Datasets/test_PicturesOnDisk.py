@@ -73,10 +73,14 @@ def test_pixels_are_mapped_and_can_not_be_changed(make_pictures: PictureMaker) -
 def test_a_changed_picture_is_decoded_again_and_its_old_pixels_go(
     make_pictures: PictureMaker, decoded: list[Path]
 ) -> None:
-    files = make_pictures(count=2)
+    """Also if its file is as large as before."""
+    files = [file.rename(file.with_suffix('.bmp')) for file in make_pictures(count=2)]
+    for number, file in enumerate(files):
+        Image.fromarray(smooth_picture(40, 48, number)).save(file)
     folder_of(files)
     status = files[0].stat()
     Image.fromarray(smooth_picture(40, 48, 7)).save(files[0])
+    assert files[0].stat().st_size == status.st_size
     os.utime(files[0], ns=(status.st_atime_ns, status.st_mtime_ns + 1))
     images = folder_of(files)
     assert np.array_equal(images[0], smooth_picture(40, 48, 7))
