@@ -4,6 +4,8 @@ The centre of pixel i of n is at -1 + (2 i + 1) / n, as in LIIF (Chen et al., CV
 of one HR pixel in the same units, (2 / H, 2 / W).
 """
 
+import dataclasses
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -30,6 +32,27 @@ class Crop(NamedTuple):
     def position_of(self, rows: Int[Tensor, '*shape'], columns: Int[Tensor, '*shape']) -> Int[Tensor, '*shape']:
         """Position of the whole picture's pixels among those of the crop, row after row."""
         return (rows - self.rows.start) * len(self.columns) + (columns - self.columns.start)
+
+
+@dataclasses.dataclass(frozen=True)
+class PixelChunks:
+    """Coordinates of all crossings of rows and columns, row after row, in pieces; each pass gives the same."""
+
+    rows: Float[Tensor, ' height']
+    columns: Float[Tensor, ' width']
+    per_chunk: int
+    batch: int
+
+    def __iter__(self) -> Iterator[Float[Tensor, 'batch _ 2']]:
+        for row, column in self.crossings():
+            yield torch.stack([self.rows[row], self.columns[column]], dim=-1).expand(self.batch, -1, -1)
+
+    def crossings(self) -> Iterator[tuple[Int[Tensor, ' queries'], Int[Tensor, ' queries']]]:
+        """Which row and which column each coordinate of a piece is on, for what is known per row and per column."""
+        count, width = len(self.rows) * len(self.columns), len(self.columns)
+        for start in range(0, count, self.per_chunk):
+            pixel = torch.arange(start, min(start + self.per_chunk, count), device=self.rows.device)
+            yield pixel // width, pixel % width
 
 
 def pixel_centers(
