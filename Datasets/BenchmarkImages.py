@@ -12,9 +12,11 @@ from torch import Tensor
 
 from Datasets.benchmarks import BENCHMARKS, official_lr_folder
 from Datasets.pairing import find_partners
+from Datasets.target_size import reduce_to_size, refuse_smaller
 from Models.BenchmarkType import BenchmarkType
 from Utilities.images import ImageError, Pixels, read_image, to_tensor
 from Utilities.resize import ResizeConvention, resize
+from Utilities.scales import AnyScale, scale_per_axis, scale_text
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -35,10 +37,12 @@ class BenchmarkImages:
 
     Args:
         hr_files: the HR pictures.
-        scale: HR size over LR size, at least 1.
+        scale: HR size over LR size, at least 1; per axis (vertical, horizontal).
         lr_folder: folder of the LR pictures, named `<HR name>x<scale>` or `<HR name>`; HR is cropped to a multiple of
             them. None: the LR picture is made from the HR picture, cropped as LIIF does to round(s * floor(size / s)).
         convention: the bicubic reduction that makes it, when there is no folder.
+        hr_multiple: HR is cropped to a multiple of this many pixels before that.
+        size: (height, width) that HR is cropped to instead, keeping its upper left; LR is then round(size / scale).
 
     Raises:
         ValueError: listing every picture without a partner, with two, of the wrong size or the wrong color.
@@ -47,33 +51,54 @@ class BenchmarkImages:
     def __init__(
         self,
         hr_files: Sequence[Path],
-        scale: float,
+        scale: AnyScale,
         *,
         lr_folder: Path | None = None,
         convention: ResizeConvention = 'pillow',
+        hr_multiple: int = 1,
+        size: tuple[int, int] | None = None,
     ) -> None:
         self.scale = scale
         self.convention = convention
+        self._hr_multiple = hr_multiple
+        self._size = size
         self._hr_files = list(hr_files)
+        if size is not None:
+            refuse_smaller(self._hr_files, size)
         self._lr_files = None if lr_folder is None else find_partners(self._hr_files, lr_folder, scale)
 
     @classmethod
-    def of_protocol(
-        cls, benchmark: BenchmarkType, hr_files: Sequence[Path], scale: float, lr_folder: Path | None = None
+    def of_protocol(  # noqa: PLR0913
+        cls,
+        benchmark: BenchmarkType,
+        hr_files: Sequence[Path],
+        scale: AnyScale,
+        lr_folder: Path | None = None,
+        *,
+        official_scales: Sequence[int] = (2, 3, 4),
+        convention: ResizeConvention = 'pillow',
+        hr_multiple: int = 1,
+        size: tuple[int, int] | None = None,
     ) -> 'BenchmarkImages':
-        """The pictures as the benchmark's protocol has them.
+        """The pictures as a protocol has them; LIIF's, where nothing else is said.
 
         Args:
-            benchmark: its row says at which scales the official LR files are the input.
+            benchmark: where its files are.
             hr_files: the HR pictures.
-            scale: HR size over LR size.
+            scale: HR size over LR size; per axis (vertical, horizontal).
             lr_folder: the user's own LR files instead.
+            official_scales: scales at which the official LR files are the input.
+            convention: the bicubic reduction that makes LR at the others.
+            hr_multiple: HR is cropped to a multiple of this many pixels first.
+            size: (height, width) that HR is cropped to instead.
         """
-        folder = lr_folder or official_lr_folder(benchmark, scale)
-        row = BENCHMARKS[benchmark]
-        # The official files were made by MATLAB, so it also stands in where they are not at hand.
-        stands_in = bool(row.lr_folders) and scale in row.official_scales
-        return cls(hr_files, scale, lr_folder=folder, convention='matlab' if stands_in else 'pillow')
+        # The official files belong to HR pictures that were cropped to a multiple of the scale.
+        fits = hr_multiple == 1 and size is None
+        folder = lr_folder or (official_lr_folder(benchmark, scale, official_scales) if fits else None)
+        # They were made by MATLAB, so it also stands in where they are not at hand.
+        stands_in = bool(BENCHMARKS[benchmark].lr_folders) and scale in official_scales
+        made = 'matlab' if stands_in else convention
+        return cls(hr_files, scale, lr_folder=folder, convention=made, hr_multiple=hr_multiple, size=size)
 
     @property
     def lr_source(self) -> str:
@@ -102,21 +127,29 @@ class BenchmarkImages:
         if self._lr_files is not None:
             lr_photo = read_image(self._lr_files[index])
             lr = lr_photo.pixels
-            hr = hr[: round(lr.shape[0] * self.scale), : round(lr.shape[1] * self.scale)]
+            vertical, horizontal = scale_per_axis(self.scale)
+            hr = hr[: round(lr.shape[0] * vertical), : round(lr.shape[1] * horizontal)]
+        elif self._size is not None:
+            lr, hr = reduce_to_size(hr, self._size, scale_per_axis(self.scale), self.convention)
         else:
+            multiple = self._hr_multiple
+            hr = hr[: hr.shape[0] // multiple * multiple, : hr.shape[1] // multiple * multiple]
             lr, hr = reduce_picture(hr, self.scale, self.convention, file)
         return TestPair(file.stem, to_tensor(lr)[None], to_tensor(hr)[None])
 
 
-def reduce_picture(hr: Pixels, scale: float, convention: ResizeConvention, file: Path) -> tuple[Pixels, Pixels]:
+def reduce_picture(hr: Pixels, scale: AnyScale, convention: ResizeConvention, file: Path) -> tuple[Pixels, Pixels]:
     """Crop a picture so that the scale fits, and reduce it; returns (LR, HR).
 
     Raises:
         ValueError: if the picture is smaller than the scale.
     """
     # The small addend keeps sizes like 2.7 * 10 = 27.000000000000004 from losing a pixel, as in yinboc/liif.
-    lr_size = (math.floor(hr.shape[0] / scale + 1e-9), math.floor(hr.shape[1] / scale + 1e-9))
+    vertical, horizontal = scale_per_axis(scale)
+    lr_size = (math.floor(hr.shape[0] / vertical + 1e-9), math.floor(hr.shape[1] / horizontal + 1e-9))
     if min(lr_size) < 1:
-        raise ImageError(f'{file} is {hr.shape[1]}x{hr.shape[0]} pixels, too small to be reduced by {scale:g}.')
-    cropped = hr[: round(lr_size[0] * scale), : round(lr_size[1] * scale)]
-    return np.asarray(resize(cropped, lr_size, convention), dtype=np.uint8), cropped
+        raise ImageError(
+            f'{file} is {hr.shape[1]}x{hr.shape[0]} pixels, too small to be reduced by {scale_text(scale)}.'
+        )
+    cropped = hr[: round(lr_size[0] * vertical), : round(lr_size[1] * horizontal)]
+    return np.array(resize(cropped, lr_size, convention), dtype=np.uint8), cropped

@@ -1,7 +1,7 @@
 """What is found out about pictures before a run begins."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from Datasets.BenchmarkImages import BenchmarkImages
@@ -9,18 +9,18 @@ from Utilities.images import ImageError, Pixels, read_image
 
 
 def check_pictures(
-    sets: Sequence[BenchmarkImages], border_px: Callable[[float], int], on_picture: Callable[[Path, Pixels], None]
+    sets: Mapping[float, BenchmarkImages], border_px: Callable[[float], int], on_picture: Callable[[Path, Pixels], None]
 ) -> list[str]:
     """Decode every picture once; returns why some can't be used.
 
     Args:
-        sets: the same HR pictures at several scales.
+        sets: the same HR pictures, by scale.
         border_px: pixels shaved off each side before comparing, at a scale.
         on_picture: called with each HR file that can be decoded, and its pixels.
     """
-    hr_files = {file for images in sets for file in images.hr_files}
+    hr_files = {file for images in sets.values() for file in images.hr_files}
     problems = []
-    for file in dict.fromkeys(file for images in sets for file in (*images.hr_files, *images.lr_files)):
+    for file in dict.fromkeys(file for images in sets.values() for file in (*images.hr_files, *images.lr_files)):
         try:
             pixels = read_image(file).pixels
         except ImageError as error:
@@ -30,7 +30,7 @@ def check_pictures(
             continue
         on_picture(file, pixels)
         height, width = pixels.shape[:2]
-        compared = {images.scale: _compared_side(min(height, width), images.scale, border_px) for images in sets}
+        compared = {scale: _compared_side(min(height, width), scale, border_px) for scale in sets}
         too_large = [f'x{scale:g}' for scale, side in compared.items() if side < 1]
         if too_large:
             problems.append(f'{file} is {width}x{height} pixels, of which none are left to compare at {too_large[0]}.')

@@ -25,9 +25,9 @@ from Models.Layers.blended_mlp import (
     in_pieces,
     linear_layers,
     paired,
-    parameters_of,
     pieces_of,
     rows_of,
+    unpaired,
 )
 from Models.Layers.MLP import MLP
 from Utilities.coordinates import Crop, PixelChunks, nearest_pixel, relative_cell
@@ -110,7 +110,7 @@ class LIIF(Decoder):
             hidden = gather_pixels(table, neighbors.pixel) + functional.linear(neighbors.offset, self._offset_weight)
             return answer_plainly(functional.relu(hidden), neighbors.weight, layers)
         if torch.is_grad_enabled():
-            return _Answers.apply(table, self._offset_weight, *neighbors, *parameters_of(layers))
+            return _Answers.apply(table, self._offset_weight, *neighbors, *unpaired(layers))
         return self._answer(table, neighbors, HiddenLayers(layers))
 
     def query_in_chunks(
@@ -199,7 +199,8 @@ class _Answers(torch.autograd.Function):
         for_offset_weight = gradient.new_zeros(ctx.table_shape[2], 2)
         for piece in pieces_of(batch, queries, count, ctx.table_shape[2]):
             part = neighbors.piece(*piece)
-            passed = ctx.activations.learn(rows_of(piece, queries, count), part.weight, gradient[piece])
+            rows = rows_of(piece, queries, count)
+            passed = ctx.activations.learn(rows, part.weight, gradient[piece], is_first_rectified=True)
             for_offset_weight.addmm_(passed.t(), part.offset.flatten(0, 1))
             for_table[piece[0]].index_add_(0, part.pixel.flatten(), passed)
         return for_table, for_offset_weight, None, None, None, *ctx.activations.take_gradients()

@@ -6,7 +6,7 @@ here. The plain form, for everything else, is the same function.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import cast
 
 import torch
 from jaxtyping import Float
@@ -17,6 +17,9 @@ from torch.nn import functional
 _NUMBERS_PER_PIECE = 2**19
 
 Layer = Callable[[Tensor], Tensor]
+Linear = tuple[Tensor, Tensor]
+"""Weight and bias of a linear layer."""
+
 Piece = tuple[int, slice]
 """Image of the batch, and some of its queries."""
 
@@ -50,8 +53,8 @@ class HiddenLayers:
         layers: the linear layers; between them ReLU.
     """
 
-    def __init__(self, layers: Sequence[nn.Linear]) -> None:
-        self._hidden = [_with_relu(layer) for layer in layers[:-1]]
+    def __init__(self, layers: Sequence[Linear]) -> None:
+        self._hidden = [_with_relu(weight.detach(), bias) for weight, bias in layers[:-1]]
         self._last = layers[-1]
 
     def answer(
@@ -65,19 +68,19 @@ class HiddenLayers:
         """
         for layer in self._hidden:
             inputs = layer(inputs)
-        return _blend(self._last(inputs), share)
+        return _blend(functional.linear(inputs, *self._last), share)
 
 
 def answer_plainly(
     inputs: Float[Tensor, 'neighbors batch queries dim'],
     share: Float[Tensor, 'neighbors batch queries'],
-    layers: Sequence[nn.Linear],
+    layers: Sequence[Linear],
 ) -> Float[Tensor, 'batch queries colors']:
     """Blended colors of everything at once, for any device and precision."""
-    for layer in layers[:-1]:
-        inputs = functional.relu(layer(inputs))
+    for weight, bias in layers[:-1]:
+        inputs = functional.relu(functional.linear(inputs, weight, bias))
     # The last layer is linear and the shares add up to 1, so the blend may come before it.
-    return layers[-1]((inputs * share[..., None]).sum(dim=0))
+    return functional.linear((inputs * share[..., None]).sum(dim=0), *layers[-1])
 
 
 class Activations:
@@ -85,11 +88,11 @@ class Activations:
 
     Args:
         rows: neighbors times queries times images.
-        layers: the linear layers, between them ReLU; weight and bias of each.
+        layers: the linear layers, between them ReLU.
         like: a tensor of the same type.
     """
 
-    def __init__(self, rows: int, layers: Sequence[tuple[Tensor, Tensor]], like: Tensor) -> None:
+    def __init__(self, rows: int, layers: Sequence[Linear], like: Tensor) -> None:
         self._layers = layers
         self._kept = [like.new_empty(rows, weight.shape[1]) for weight, _ in layers]
         self._gradients: list[tuple[Tensor, Tensor]] = []
@@ -110,23 +113,39 @@ class Activations:
         self._gradients = [(torch.zeros_like(weight), torch.zeros_like(bias)) for weight, bias in self._layers]
 
     def take_gradients(self) -> list[Tensor]:
-        """The sums of a backward pass, as `parameters_of` orders the parameters."""
+        """The sums of a backward pass, as `unpaired` orders the parameters."""
         gradients, self._gradients = self._gradients, []
-        return [gradient for pair in gradients for gradient in pair]
+        return unpaired(gradients)
 
     def learn(
-        self, rows: slice, share: Float[Tensor, 'neighbors queries'], gradient: Float[Tensor, 'queries colors']
+        self,
+        rows: slice,
+        share: Float[Tensor, 'neighbors queries'],
+        gradient: Float[Tensor, 'queries colors'],
+        *,
+        is_first_rectified: bool,
     ) -> Float[Tensor, 'rows dim']:
-        """Add up the layers' gradients over a piece; returns that of its inputs, before their ReLU."""
+        """Add up the layers' gradients over a piece.
+
+        Args:
+            rows: of the piece.
+            share: as in `answer`.
+            gradient: of the colors.
+            is_first_rectified: whether the piece's inputs came from a ReLU; then theirs is the gradient before it.
+
+        Returns:
+            The gradient of the piece's inputs.
+        """
         passed = (gradient * share[..., None]).flatten(0, 1)
-        for (weight, _), inputs, (for_weight, for_bias) in zip(
-            reversed(self._layers), reversed(self._kept), reversed(self._gradients), strict=True
-        ):
-            for_weight.addmm_(passed.t(), inputs[rows])
+        for number in reversed(range(len(self._layers))):
+            inputs = self._kept[number][rows]
+            for_weight, for_bias = self._gradients[number]
+            for_weight.addmm_(passed.t(), inputs)
             for_bias += passed.sum(dim=0)
-            passed = passed @ weight
-            # In place: ReLU lets a gradient through where it let the number through.
-            torch.ops.aten.threshold_backward.grad_input(passed, inputs[rows], 0, grad_input=passed)
+            passed = passed @ self._layers[number][0]
+            if number or is_first_rectified:
+                # In place: ReLU lets a gradient through where it let the number through.
+                torch.ops.aten.threshold_backward.grad_input(passed, inputs, 0, grad_input=passed)
         return passed
 
 
@@ -137,27 +156,27 @@ def rows_of(piece: Piece, queries: int, neighbors: int) -> slice:
     return slice(start, start + neighbors * (span.stop - span.start))
 
 
-def linear_layers(mlp: nn.Sequential) -> list[nn.Linear]:
-    """The linear layers of an MLP with ReLU between them."""
-    return [layer for layer in mlp if isinstance(layer, nn.Linear)]
+def linear_layers(mlp: nn.Sequential) -> list[Linear]:
+    """The linear layers of an MLP with ReLU between them, be they stored as such or as 1x1 convolutions."""
+    layers = [layer for layer in mlp if isinstance(layer, nn.Linear | nn.Conv2d)]
+    return [(layer.weight.flatten(1), cast(Tensor, layer.bias)) for layer in layers]
 
 
-def parameters_of(layers: Sequence[nn.Linear]) -> list[Tensor]:
-    """Weight and bias of each, one after the other, as autograd functions take them."""
-    return [parameter for layer in layers for parameter in (layer.weight, layer.bias)]
-
-
-def paired(parameters: Sequence[Any]) -> list[tuple[Any, Any]]:
-    """The inverse of `parameters_of`."""
+def paired(parameters: Sequence[Tensor]) -> list[Linear]:
+    """Linear layers from weight, bias, weight, bias, ..., as autograd functions take them."""
     return list(zip(parameters[::2], parameters[1::2], strict=True))
+
+
+def unpaired(layers: Sequence[Linear]) -> list[Tensor]:
+    """The inverse of `paired`."""
+    return [parameter for layer in layers for parameter in layer]
 
 
 def _blend(colors: Float[Tensor, 'rows colors'], share: Float[Tensor, 'neighbors queries']) -> Tensor:
     return (colors.unflatten(0, share.shape) * share[..., None]).sum(dim=0)
 
 
-def _with_relu(layer: nn.Linear) -> Layer:
-    weight, bias = layer.weight.detach(), layer.bias
+def _with_relu(weight: Tensor, bias: Tensor) -> Layer:
     if weight.dtype is torch.float32 and _has_fused_layers():
         packed = torch.ops.mkldnn._reorder_linear_weight(weight)
         return lambda inputs: torch.ops.mkldnn._linear_pointwise(inputs, packed, bias, 'relu', [], '')
@@ -165,6 +184,6 @@ def _with_relu(layer: nn.Linear) -> Layer:
 
 
 def _has_fused_layers() -> bool:
-    # oneDNN's linear layer with ReLU, a tenth faster than the two apart. It is torch's own but not public, so it may go.
+    # oneDNN's linear layer with ReLU, a tenth faster than the two apart: torch's own, but not public, so it may go.
     names = ('_reorder_linear_weight', '_linear_pointwise')
     return torch.backends.mkldnn.is_available() and all(hasattr(torch.ops.mkldnn, name) for name in names)
