@@ -160,8 +160,43 @@ class TrainingConfiguration(ModelConfiguration):
     warmup_start: Annotated[float, Range(1e-6, 1)] = 0.1
     """Where the warm-up begins, as a part of the rate that it leads to."""
 
+    accumulate: Count = 1
+    """Batches whose gradients make one update: as `batch_size` times as large, in the memory of one batch. Each sample
+    counts the same; the last update of an epoch takes what is left. Schedules that go on per batch then go on per
+    update. 1: each batch is an update, as all protocols here have it."""
+
+    clip_gradient: Annotated[float, Range(1e-6, 1e6)] | None = None
+    """Largest norm of the gradient of all weights together; a longer one is shortened to it. None: never, as LIIF and
+    the study train."""
+
+    ema_decay: Annotated[float, Range(0.5, 0.999999)] | None = None
+    """Validate, save and use a moving average of the weights, buffers included, that keeps this share of itself at each
+    update, such as 0.999; the weights that learn are saved beside it. It begins as the initial weights, which 3000
+    updates at 0.999 bring down to 5 %. None: the weights themselves, as LIIF and the study train."""
+
     seed: Annotated[int, Range(0, 2**63 - 1)] = 0
     """Seed of the initial weights, the order and the samples."""
+
+    # The computation. All of it changes the numbers, so none may differ from a checkpoint's.
+
+    precision: Literal['float32', 'bfloat16', 'float16'] = 'float32'
+    """What encoder and decoder compute their convolutions and products in while training. Weights, coordinates, the
+    loss, the update and validation are float32 always. float16 scales the loss so that small gradients do not vanish,
+    and skips updates whose gradients overflow, with a warning. float32, as the protocols here were published."""
+
+    tf32: bool = True
+    """Let a GPU from Ampere on round the factors of float32 products to 10 bits while training; validation is exact.
+    It has no effect on a CPU. True: much faster there, and torch itself has it so for convolutions."""
+
+    channels_last: bool = False
+    """Keep the encoder's weights and images with the channels side by side in memory. Which is faster depends on the
+    machine: on a CPU (EDSR-LIIF) it saved 5 % in float32 and 18 % in bfloat16. False: as the other programs do."""
+
+    compile: bool = False
+    """Compile the network by `torch.compile` for training, which needs a C++ compiler, on a GPU Triton too. The first
+    batches take minutes; whether the others are faster depends on the machine (on a CPU EDSR-LIIF was 39 % slower). A
+    resumed run may then differ in the last bits, as compiled code depends on the shapes seen before. False: try it
+    first."""
 
     # The machine
 

@@ -7,6 +7,7 @@ that compare neighbors.
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -126,6 +127,10 @@ class TrainingCrops(Dataset[TrainingBatch]):
     def __len__(self) -> int:
         """Samples per epoch."""
         return len(self._images) * self._repeat
+
+    def file_of(self, sample: int) -> Path:
+        """The picture that a sample of an epoch is cut from."""
+        return self._images.files[sample % len(self._images)]
 
     def __getitem__(self, position: Position | tuple[int, int]) -> TrainingBatch:
         """One sample, without the axis of the batch."""

@@ -39,6 +39,11 @@ class EpochBatches(Sampler[list[Position]]):
         """Batches of each epoch."""
         return -(-self._samples // self._batch_size)
 
+    def positions_of(self, epoch: int, batch: int) -> list[Position]:
+        """The samples of one batch of the run, counted from 0 within its epoch."""
+        order = generator_for(self._seed, 'order', epoch).permutation(self._samples).tolist()
+        return [Position(epoch, index, batch) for index in order[batch * self._batch_size :][: self._batch_size]]
+
     def __len__(self) -> int:
         return max(0, (self._epochs - self._start_epoch + 1) * self.batches_per_epoch - self._start_batch)
 

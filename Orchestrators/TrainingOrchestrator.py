@@ -10,6 +10,7 @@ from Datasets.loaders import EpochBatches, load_batches
 from Datasets.TrainingCrops import TrainingBatch, TrainingCrops
 from Models.BenchmarkType import BenchmarkType
 from Models.SavedModelType import SavedModelType
+from Orchestrators.failures import BatchNames, describe_failure, raise_if_out_of_memory
 from Orchestrators.file_names import checkpoint_path, run_folder
 from Orchestrators.Progress import Progress
 from Orchestrators.resuming import checkpoint_to_continue
@@ -20,7 +21,7 @@ from Orchestrators.Validation import Validation, ValidationResult, ValidationSto
 from Utilities.averages import RunningMean
 from Utilities.Checkpoint import Checkpoint
 from Utilities.command_line import RunFailedError
-from Utilities.devices import choose_device
+from Utilities.devices import allow_tf32, choose_device
 from Utilities.ProgressBar import ProgressBar, decibels_of
 from Utilities.Run import Run
 from Utilities.seeding import restore_torch_state, torch_state
@@ -77,6 +78,8 @@ class _Training:
         self._recipe = recipe
         self._run = run
         self._stop = stop
+        self._batch_names: BatchNames | None = None
+        allow_tf32(recipe.tf32)
         self._step = build_step(recipe, run.device)
         self._checkpoint = checkpoint_to_continue(recipe)
         self.progress = Progress.from_state_dict(self._checkpoint.progress) if self._checkpoint else Progress()
@@ -152,6 +155,7 @@ class _Training:
             start_epoch=self.progress.epoch + 1,
             start_batch=self.progress.batch,
         )
+        self._batch_names = BatchNames(crops, batches)
         workers = recipe.workers if recipe.workers is not None else _GPU_WORKERS * (device.type == 'cuda')
         loader = load_batches(crops, batches, workers=workers, pin_memory=device.type == 'cuda')
         bar = ProgressBar(recipe.epochs * len(crops), self.progress.samples_seen)
@@ -163,7 +167,11 @@ class _Training:
                     self._end_epoch(validation)
 
     def _learn(self, batch: TrainingBatch, bar: ProgressBar) -> None:
-        parts = self._step.run(batch)
+        try:
+            parts = self._step.run(batch)
+        except RuntimeError as error:
+            raise_if_out_of_memory(error, batch, self._recipe, self._run.device)
+            raise
         count = batch.lr.shape[0]
         for name, value in parts.items():
             self.progress.averages.setdefault(name, RunningMean()).add(value, count)
@@ -174,14 +182,18 @@ class _Training:
     def _end_epoch(self, validation: Validation) -> None:
         progress, recipe = self.progress, self._recipe
         epoch = progress.epoch + 1
+        self._step.settle()
         means = {name: mean.read() for name, mean in progress.averages.items()}
         rate = self._step.learning_rate
         result = None
         if epoch % recipe.validate_every == 0 or epoch == recipe.epochs:
+            # Not rounded, as in testing.
+            allow_tf32(False)
             try:
                 result = validation.validate(self._step.evaluated, epoch, lambda: self._stop.name is not None)
             except ValidationStoppedError:
                 self._exit_if_asked(save=True)
+            allow_tf32(recipe.tf32)
         self._step.end_epoch(result.psnr if result is not None else None)
         progress.epoch, progress.batch, progress.averages = epoch, 0, {}
         is_best = result is not None and progress.is_better(result.psnr)
@@ -236,6 +248,7 @@ class _Training:
             network=state['network'],
             optimizer=state['optimizer'],
             schedule=state['schedule'],
+            step=state['step'],
             rng=torch_state(self._run.device),
         )
         checkpoint.save(self._path(kind))
@@ -256,13 +269,9 @@ class _Training:
         raise SystemExit(self._stop.exit_code)
 
     def _describe_failure(self, error: BaseException) -> str:
-        text = str(error).strip() or type(error).__name__
-        if 'Original Traceback' in text:
-            # What came out of a worker carries its whole traceback; the last line is the message.
-            text = text.splitlines()[-1].partition(': ')[2]
         last = self._path(SavedModelType.Last)
         left = f'{last} is whole; run the same command to go on from it.' if last.exists() else 'Nothing was saved yet.'
-        return f'Epoch {self.progress.epoch + 1}, after batch {self.progress.batch}: {text} {left}'
+        return f'{describe_failure(error, self.progress, self._batch_names)} {left}'
 
     def _announce(self, images: ImageFolder, samples: int, valid_pictures: int) -> None:
         recipe = self._recipe

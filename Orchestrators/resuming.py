@@ -46,12 +46,14 @@ def checkpoint_to_continue(recipe: TrainingConfiguration) -> Checkpoint | None:
 
 
 def _refuse_other_configuration(checkpoint: Checkpoint, recipe: TrainingConfiguration, path: Path) -> None:
+    # A file from before a setting existed was trained as the setting's default has it.
     found, present = checkpoint.configuration, recipe.to_dict()
+    defaults = TrainingConfiguration().to_dict()
     names = sorted((set(present) | set(found)) - set(recipe.may_change_on_resume))
     rows = [
         f'  {name}: {found.get(name, "absent")!r} in the file, {present.get(name, "absent")!r} in the recipe'
         for name in names
-        if found.get(name, 'absent') != present.get(name, 'absent')
+        if found.get(name, defaults.get(name, 'absent')) != present.get(name, 'absent')
     ]
     if rows:
         raise CheckpointError(

@@ -51,6 +51,9 @@ class Checkpoint:
     optimizer: dict[str, Any] = dataclasses.field(default_factory=dict)
     schedule: dict[str, Any] = dataclasses.field(default_factory=dict)
 
+    step: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """What else training goes on from, such as the weights that learn where `network` is their average."""
+
     rng: dict[str, Tensor] = dataclasses.field(default_factory=dict)
     """States of torch's generators by device type; empty in a checkpoint that no run continues from."""
 

@@ -5,7 +5,7 @@ of one HR pixel in the same units, (2 / H, 2 / W).
 """
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -53,6 +53,16 @@ class PixelChunks:
         for start in range(0, count, self.per_chunk):
             pixel = torch.arange(start, min(start + self.per_chunk, count), device=self.rows.device)
             yield pixel // width, pixel % width
+
+
+def small_constant(numbers: Sequence[float] | Sequence[Sequence[float]], like: Tensor) -> Float[Tensor, '*shape']:
+    """Plain numbers as a tensor of the device and type of another one, which a GPU is not waited for.
+
+    `new_tensor` copies from ordinary memory, and such a copy waits until the GPU has done all that it was given before.
+    """
+    if like.device.type != 'cuda' or torch.compiler.is_compiling():
+        return like.new_tensor(numbers)
+    return torch.tensor(numbers, dtype=like.dtype, pin_memory=True).to(like.device, non_blocking=True)
 
 
 def pixel_centers(
@@ -104,7 +114,7 @@ def relative_cell(cell: Float[Tensor, 'batch 2'], lr_size: tuple[int, int]) -> F
     Returns:
         Height and width in units where one LR pixel is 2; at scale 4 both are 0.5.
     """
-    return cell * torch.tensor(lr_size, device=cell.device, dtype=cell.dtype)
+    return cell * small_constant(lr_size, cell)
 
 
 def nearest_pixel(coordinate: Float[Tensor, '*shape'], count: int) -> Int[Tensor, '*shape']:

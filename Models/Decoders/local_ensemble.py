@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from Utilities.coordinates import Crop, nearest_pixel
+from Utilities.coordinates import Crop, nearest_pixel, small_constant
 
 # Constants of the published networks: which neighbor is nearest on a tie depends on them.
 _NUDGE = 1e-6
@@ -116,7 +116,7 @@ def _find_on_axis(
 ) -> AxisNeighbors:
     shifted = coordinate[None]
     if local_ensemble:
-        steps = coordinate.new_tensor([-1, 1]) / count + _NUDGE
+        steps = small_constant([-1, 1], coordinate) / count + _NUDGE
         shifted = shifted + steps.view(2, *[1] * coordinate.ndim)
     pixel = nearest_pixel(shifted.clamp(-1 + _NUDGE, 1 - _NUDGE), count).clamp(crop[0], crop[-1])
     return AxisNeighbors(pixel - crop.start, (coordinate - _center(pixel, count, coordinate.dtype)) * count)

@@ -379,7 +379,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_change(monkeypatch: 
     from Losses.PixelL1 import PixelL1
 
     monkeypatch.setattr(PixelL1, 'forward', lambda *_: torch.tensor(float('nan'), requires_grad=True))
-    with pytest.raises(RunFailedError, match='Epoch 2, after batch 0: loss is nan'):
+    with pytest.raises(RunFailedError, match=r'Epoch 2, batch 1 \(step 4\): loss is nan'):
         train()
     assert fingerprint(state_of(TrainTiny())) == before
 
