@@ -35,7 +35,7 @@ class GramVGG(Loss):
         try:
             self.network = VGG19(layers)
         except UnavailableError as error:
-            raise ValueError(f'GramVGG can not be used: {error}') from error
+            raise ValueError(f'LossType.GramVGG: {error}') from error
 
     def forward(self, sr: Float[Tensor, 'batch 3 h w'], hr: Float[Tensor, 'batch 3 h w']) -> Float[Tensor, '']:
         side = self.network.minimum_side

@@ -6,7 +6,6 @@ import logging
 from pathlib import Path
 
 from Configuration.TrainingConfiguration import TrainingConfiguration
-from Datasets.benchmarks import training_files
 from Datasets.ImageFolder import ImageFolder
 from Datasets.loaders import EpochBatches, load_batches
 from Datasets.TrainingCrops import TrainingBatch, TrainingCrops
@@ -19,6 +18,7 @@ from Orchestrators.Progress import Progress
 from Orchestrators.resuming import checkpoint_to_continue
 from Orchestrators.Steps.build import build_step
 from Orchestrators.trained_model import load_initial_weights
+from Orchestrators.training_pictures import read_pictures
 from Orchestrators.TrainingRecord import TrainingRecord, scalars_of
 from Orchestrators.Validation import Validation, ValidationResult, ValidationStoppedError
 from Utilities.averages import RunningMean
@@ -128,7 +128,15 @@ class _Training:
     def _run_epochs(self) -> None:
         recipe = self._recipe
         self._refuse_unreachable_scales()
-        images = self._read_images()
+        validation = Validation(
+            recipe.valid_data,
+            recipe.valid_scales,
+            recipe.valid_examples,
+            recipe.sample_pictures,
+            recipe.best_by,
+            self._run,
+        )
+        images = self._read_images(validation)
         crops = TrainingCrops(
             images,
             input_patch=recipe.input_patch,
@@ -140,14 +148,6 @@ class _Training:
             seed=recipe.seed,
         )
         self._start_step(-(-len(crops) // recipe.batch_size))
-        validation = Validation(
-            recipe.valid_data,
-            recipe.valid_scales,
-            recipe.valid_examples,
-            recipe.sample_pictures,
-            recipe.best_by,
-            self._run,
-        )
         self._record = TrainingRecord(recipe, self._run)
         settings = recipe.to_dict() | {'code_version': code_version()}
         self._run.write_json('configuration.json', settings)
@@ -266,16 +266,9 @@ class _Training:
             return False
         return self.progress.judge(value, epoch, higher_is_better=higher_is_better)
 
-    def _read_images(self) -> ImageFolder:
-        recipe, progress = self._recipe, self.progress
-        images = ImageFolder(
-            training_files(recipe.train_data),
-            minimum_side=round(recipe.input_patch * recipe.scale_range[1]),
-            needed_by=f'input_patch = {recipe.input_patch} at scale_range = {recipe.scale_range}',
-            on_bad_image=recipe.on_bad_image,
-            in_memory=recipe.images_in_memory,
-            max_image_pixels=recipe.max_image_pixels,
-        )
+    def _read_images(self, validation: Validation) -> ImageFolder:
+        progress = self.progress
+        images = read_pictures(self._recipe, validation, lambda: self._exit_if_asked(save=False))
         counts = (len(images), len(images.skipped))
         before = (progress.pictures, progress.pictures_skipped)
         if progress.samples_seen and counts != before:
@@ -330,6 +323,8 @@ class _Training:
             f'{parameters:,} parameters. Training on {len(images)} pictures, {samples} samples per epoch in batches of '
             f'{recipe.batch_size}; validating on {valid_pictures} at {scales}.'
         )
+        if images.pair_scales:
+            _LOGGER.info(f'LR files at {", ".join(f"x{scale}" for scale in images.pair_scales)}.')
         if recipe.train_data is BenchmarkType.Photographs:
             names = ', '.join(file.name for file in images.files)
             _LOGGER.info(

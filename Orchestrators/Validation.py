@@ -13,6 +13,7 @@ from Models.QualityType import QualityType
 from Models.SuperResolver import SuperResolver
 from Models.TestingStrategy import TestingStrategy
 from Orchestrators.evaluation import Evaluated, Scores, build_judges, evaluate, mean_scores, not_finite
+from Orchestrators.file_names import part_of_name
 from Orchestrators.strategies import bicubic, predictor_of
 from Utilities.images import Pixels, to_pixels, write_png
 from Utilities.pictures import labeled_strip, most_detailed_window
@@ -104,10 +105,14 @@ class Validation:
             files = hr_files(data)[:examples]
             benchmark = data
             self._kind = BENCHMARKS[benchmark].kind
-        self._images: dict[float, BenchmarkImages] = {
+        self.images: dict[float, BenchmarkImages] = {
             scale: BenchmarkImages.of_protocol(benchmark, files, scale) for scale in scales
         }
         self.pictures = len(files)
+
+    def border_px(self, scale: float) -> int:
+        """Pixels shaved off each side before comparing."""
+        return LIIF.border_px(self._kind, scale)
 
     def validate(
         self, network: SuperResolver, epoch: int, samples_seen: int, should_stop: Callable[[], bool]
@@ -120,8 +125,8 @@ class Validation:
         network.eval()
         predict = predictor_of(network, TestingStrategy.Simple, self._run.device, None)
         scores: dict[float, Scores] = {}
-        for scale, images in self._images.items():
-            color, border_px = LIIF.color_of(self._kind), LIIF.border_px(self._kind, scale)
+        for scale, images in self.images.items():
+            color, border_px = LIIF.color_of(self._kind), self.border_px(scale)
             results = []
             for result in evaluate(predict, images, self._judges, color=color, border_px=border_px):
                 if should_stop():
@@ -132,7 +137,7 @@ class Validation:
                 _LOGGER.warning(
                     'Validation at x%g: %s; infinite scores are not in the mean.', scale, not_finite(results)
                 )
-            if scale == list(self._images)[-1]:
+            if scale == list(self.images)[-1]:
                 self._show(results[: self._strips], scale, epoch, samples_seen)
         return ValidationResult(scores)
 
@@ -140,8 +145,9 @@ class Validation:
         folder = self._run.folder / 'samples'
         for result in results:
             strip = sample_strip(result, scale)
-            write_png(folder / f'epoch_{epoch:04d}_{result.name}_x{scale:g}.png', strip)
-            self._run.trackers.add_picture(f'samples/{result.name}_x{scale:g}', strip, samples_seen)
+            name = part_of_name(result.name)
+            write_png(folder / f'epoch_{epoch:04d}_{name}_x{scale:g}.png', strip)
+            self._run.trackers.add_picture(f'samples/{name}_x{scale:g}', strip, samples_seen)
 
 
 def sample_strip(result: Evaluated, scale: float) -> Pixels:

@@ -70,5 +70,5 @@ def _as_of_today(found: Mapping[str, Any]) -> dict[str, Any]:
     return defaults | kept | {'losses': losses}
 
 
-_RETIRED = ('tensorboard',)
+_RETIRED = ('tensorboard', 'images_in_memory')
 """Settings that are no more; none of them changed what a run learns."""

@@ -83,7 +83,7 @@ def _hold(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _log_into(path: Path) -> Iterator[None]:
-    handler = logging.FileHandler(path, encoding='utf-8')
+    handler = logging.FileHandler(path, encoding='utf-8', errors='backslashreplace')
     handler.setFormatter(logging.Formatter('%(asctime)s %(levelname)s %(message)s', datefmt='%Y-%m-%d %H:%M:%S'))
     root = logging.getLogger()
     root.addHandler(handler)

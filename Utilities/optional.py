@@ -52,7 +52,8 @@ def read_imagenet_weights(file: str, size_mb: int, needed_by: str) -> dict[str, 
     address = f'https://download.pytorch.org/models/{file}'
     if not path.is_file():
         raise UnavailableError(
-            f'{needed_by} can not be used: its ImageNet weights are not at {path}. Download {address} there ({size_mb} MB).'
+            f'{needed_by} can not be used: its ImageNet weights are not at {path}. Download {address} there '
+            f'({size_mb} MB).'
         )
     expected = path.stem.rpartition('-')[2]
     try:

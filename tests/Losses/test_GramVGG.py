@@ -90,7 +90,7 @@ def test_scattered_pixels_are_refused_before_the_weights_are_looked_for(
     monkeypatch.setenv('TORCH_HOME', str(tmp_path))
     with pytest.raises(ValueError, match=r'GramVGG compares neighboring pixels.*Set sampling = SamplingType\.Window'):
         build_step(TrainTiny(losses=LOSSES), torch.device('cpu'))
-    with pytest.raises(ValueError, match=r'GramVGG can not be used: its VGG19 weights are not at .*Download https'):
+    with pytest.raises(ValueError, match=r'GramVGG: VGG19 can not be used: its ImageNet weights .*Download https'):
         build_step(TrainTiny(losses=LOSSES, sampling=SamplingType.Window), torch.device('cpu'))
 
 

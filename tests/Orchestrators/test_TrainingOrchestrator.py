@@ -324,7 +324,7 @@ def test_a_picture_that_turns_bad_leaves_a_usable_checkpoint(
     """FAULTS case 24: exit 1 with path, epoch and sample; `last` is whole."""
     files = make_pictures(count=2)
     valid = str(make_pictures('valid', count=1)[0].parent)
-    settings = {'images_in_memory': False, 'valid_data': valid}
+    settings = {'cache': 'none', 'valid_data': valid}
     train(epochs=1, **settings)
     content = files[1].read_bytes()
     from Datasets.ImageFolder import ImageFolder

@@ -17,7 +17,7 @@ from Utilities.pictures import labeled_strip, most_detailed_window
 from Utilities.reports import append_csv, format_table
 from Utilities.Run import Run
 from Utilities.scoring import shave
-from Utilities.seeding import generator_for
+from Utilities.seeding import Streams, generator_for
 
 
 def test_pixel_centers_by_hand() -> None:
@@ -66,6 +66,20 @@ def test_streams_of_random_numbers_are_apart_and_repeatable() -> None:
     assert generator_for(0, 'sample', 1, 2).integers(0, 2**63, 4).tolist() == next(
         list(draw) for draw in draws if draw == tuple(generator_for(0, 'sample', 1, 2).integers(0, 2**63, 4).tolist())
     )
+
+
+def test_a_moved_generator_is_the_one_made_anew() -> None:
+    """Whatever was drawn before: half a word of 32 bits is left over by the odd number of draws."""
+    streams = Streams(2**63 - 1, 'sample')
+    for position in [(1, 0), (1, 2**40), (7, 3), (1, 0)]:
+        for random in (moved := streams.at(*position), made := generator_for(2**63 - 1, 'sample', *position)):
+            random.integers(2, size=3)
+            random.choice(100, 7, replace=False, shuffle=False)
+        assert (
+            moved.integers(0, 2**31, 5, dtype=np.uint32).tolist()
+            == made.integers(0, 2**31, 5, dtype=np.uint32).tolist()
+        )
+        assert moved.uniform(1, 4) == made.uniform(1, 4)
 
 
 def test_a_running_mean_weighs_by_counts_and_survives_a_checkpoint() -> None:
