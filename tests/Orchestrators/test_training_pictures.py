@@ -189,6 +189,7 @@ def test_one_folder_of_lr_files_is_enough_for_one_scale() -> None:
         os.fsdecode(b'not utf-8 \xff\xfe'),
         'brackets [1] {scale} %s',
     ],
+    ids=['spaces', 'accents', 'long', 'not utf-8', 'brackets'],
 )
 @pytest.mark.parametrize('cache', ['memory', 'disk'])
 def test_odd_names_train_like_any_other(name: str, cache: str, make_pictures: PictureMaker, capfd: Any) -> None:
