@@ -5,13 +5,14 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from Configuration.protocols import LIIF, PictureKind
 from Datasets.BenchmarkImages import BenchmarkImages
 from Datasets.benchmarks import BENCHMARKS, hr_files, list_pictures
 from Models.BenchmarkType import BenchmarkType
 from Models.QualityType import QualityType
 from Models.SuperResolver import SuperResolver
 from Models.TestingStrategy import TestingStrategy
-from Orchestrators.evaluation import Evaluated, Scores, build_judges, evaluate, mean_scores
+from Orchestrators.evaluation import Evaluated, Scores, build_judges, evaluate, mean_scores, not_finite
 from Orchestrators.strategies import bicubic, predictor_of
 from Utilities.images import Pixels, to_pixels, write_png
 from Utilities.pictures import labeled_strip, most_detailed_window
@@ -77,12 +78,14 @@ class Validation:
         if isinstance(data, str):
             files = list_pictures(Path(data), 'the validation pictures (valid_data)')[:examples]
             benchmark = BenchmarkType.BENCHMARK
-            self._row = dataclasses.replace(BENCHMARKS[benchmark], color='RGB')
+            self._kind: PictureKind = 'photographs'
         else:
             files = hr_files(data)[:examples]
             benchmark = data
-            self._row = BENCHMARKS[benchmark]
-        self._images = [BenchmarkImages.of_protocol(benchmark, files, scale) for scale in scales]
+            self._kind = BENCHMARKS[benchmark].kind
+        self._images: dict[float, BenchmarkImages] = {
+            scale: BenchmarkImages.of_protocol(benchmark, files, scale) for scale in scales
+        }
         self.pictures = len(files)
 
     def validate(self, network: SuperResolver, epoch: int, should_stop: Callable[[], bool]) -> ValidationResult:
@@ -93,17 +96,21 @@ class Validation:
         """
         network.eval()
         predict = predictor_of(network, TestingStrategy.Simple, self._run.device, None)
-        scores = {}
-        for images in self._images:
-            border_px = self._row.border_px(images.scale)
+        scores: dict[float, Scores] = {}
+        for scale, images in self._images.items():
+            color, border_px = LIIF.color_of(self._kind), LIIF.border_px(self._kind, scale)
             results = []
-            for result in evaluate(predict, images, self._judges, color=self._row.color, border_px=border_px):
+            for result in evaluate(predict, images, self._judges, color=color, border_px=border_px):
                 if should_stop():
                     raise ValidationStoppedError
                 results.append(result)
-            scores[images.scale] = mean_scores(results)
-            if images is self._images[-1]:
-                self._show(results[: self._strips], images.scale, epoch)
+            scores[scale] = mean_scores(results)
+            if not_finite(results):
+                _LOGGER.warning(
+                    'Validation at x%g: %s; infinite scores are not in the mean.', scale, not_finite(results)
+                )
+            if scale == list(self._images)[-1]:
+                self._show(results[: self._strips], scale, epoch)
         return ValidationResult(scores)
 
     def _show(self, results: Sequence[Evaluated], scale: float, epoch: int) -> None:

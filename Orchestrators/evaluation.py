@@ -2,7 +2,9 @@
 
 import dataclasses
 import logging
+import math
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 import torch
@@ -37,6 +39,9 @@ class Evaluated:
 
     exactness: Exactness
 
+    difference_from_whole: float | None = None
+    """Largest absolute difference from the picture upscaled whole, in 0..1, where it was measured."""
+
 
 def build_judges(kinds: Sequence[QualityType], device: torch.device) -> Judges:
     """The judges by kind; one that can't be had is None, after one warning that says how to get it."""
@@ -50,8 +55,14 @@ def build_judges(kinds: Sequence[QualityType], device: torch.device) -> Judges:
     return judges
 
 
-def evaluate(
-    predict: Predictor, images: BenchmarkImages, judges: Judges, *, color: ScoreColor, border_px: int
+def evaluate(  # noqa: PLR0913
+    predict: Predictor,
+    images: BenchmarkImages,
+    judges: Judges,
+    *,
+    color: ScoreColor,
+    border_px: int,
+    rounds_to_8_bits: bool = False,
 ) -> Iterator[Evaluated]:
     """Predict and score one picture after the other.
 
@@ -61,12 +72,14 @@ def evaluate(
         judges: from `build_judges`.
         color: what the protocol compares; a judge that needs RGB gets RGB all the same.
         border_px: pixels shaved off each side before comparing.
+        rounds_to_8_bits: compare what a file would hold; the picture that is handed on is not rounded.
     """
     for pair in images:
         start = time.perf_counter()
         sr = predict(pair.lr, (pair.hr.shape[-2], pair.hr.shape[-1]))
         seconds = time.perf_counter() - start
-        scores = score(sr, pair.hr, judges, color=color, border_px=border_px)
+        compared = (sr * 255).round() / 255 if rounds_to_8_bits else sr
+        scores = score(compared, pair.hr, judges, color=color, border_px=border_px)
         exactness = exactness_of(predict, (pair.lr.shape[2], pair.lr.shape[3]), (pair.hr.shape[2], pair.hr.shape[3]))
         yield Evaluated(pair.name, pair.lr, sr, pair.hr, scores, seconds, exactness)
 
@@ -94,10 +107,26 @@ def score(
 
 
 def mean_scores(results: Sequence[Evaluated]) -> Scores:
-    """Mean of each score over the pictures; None where a picture lacks it, as a mean over fewer would mislead."""
+    """Mean of each score over the pictures; None where a picture lacks it, as a mean over fewer would mislead.
+
+    Infinite scores, such as the PSNR of equal pictures, are left out unless there are no others; one that is not a
+    number makes the mean one too. `not_finite` counts both.
+    """
     means: Scores = {}
     for kind in results[0].scores if results else ():
         values = [result.scores[kind] for result in results]
         present = [value for value in values if value is not None]
-        means[kind] = sum(present) / len(present) if len(present) == len(values) else None
+        kept = [value for value in present if not math.isinf(value)] or present
+        means[kind] = sum(kept) / len(kept) if len(present) == len(values) else None
     return means
+
+
+def not_finite(results: Sequence[Evaluated]) -> str:
+    """How many scores are no finite numbers: `PSNR: 1 inf, SSIM: 2 nan`; empty if all are."""
+    counts = Counter(
+        f'{kind.name}: {{}} {value:g}'
+        for result in results
+        for kind, value in result.scores.items()
+        if value is not None and not math.isfinite(value)
+    )
+    return ', '.join(text.format(count) for text, count in counts.items())

@@ -4,7 +4,7 @@ import itertools
 import logging
 from collections.abc import Callable
 from functools import partial
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -24,6 +24,14 @@ Predictor = Callable[[Float[Tensor, '1 3 h w'], tuple[int, int]], Float[Tensor, 
 
 Exactness = Literal['exact', 'approximate']
 """Whether a picture is, up to rounding, the one that the network makes of the whole picture at once."""
+
+
+@runtime_checkable
+class MayApproximate(Protocol):
+    """A predictor that does not always make the picture that comes of the whole."""
+
+    def why_approximate(self, lr_size: tuple[int, int], size: tuple[int, int]) -> str | None:
+        """Why such a picture differs from the whole by more than rounding; None: it does not."""
 
 
 def predictor_of(  # noqa: PLR0913
@@ -61,7 +69,7 @@ def predictor_of(  # noqa: PLR0913
 
 def exactness_of(predict: Predictor, lr_size: tuple[int, int], size: tuple[int, int]) -> Exactness:
     """Whether a predictor makes, of an LR image of one size, the picture that comes of the whole."""
-    if isinstance(predict, TilePredictor) and predict.why_approximate(lr_size, size) is not None:
+    if isinstance(predict, MayApproximate) and predict.why_approximate(lr_size, size) is not None:
         return 'approximate'
     return 'exact'
 
