@@ -13,6 +13,7 @@ HALF = {'bfloat16': torch.bfloat16, 'float16': torch.float16}
 # Positions in the call of what says where to look.
 LOOKS = {
     'aten::embedding': 1,
+    'aten::_embedding_bag': 1,
     'aten::gather': 2,
     'aten::index.Tensor': 1,
     'aten::grid_sampler_2d': 1,
