@@ -37,6 +37,7 @@ def main() -> None:
         # eval_scale=((2, 3.5),),  # one scale: x2 horizontally, x3.5 vertically
         # eval_size=(1200, 800),  # width and height of every result
         # valid_data_path='path/to/HR/pictures',  # for BenchmarkType.BENCHMARK
+        # measure_cost=True,  # parameters, multiply-adds, latency and memory, for a LR picture of 128x128
         save_pictures=True,
     )
     benchmarks = [

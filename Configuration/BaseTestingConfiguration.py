@@ -71,6 +71,14 @@ class BaseTestingConfiguration(ModelConfiguration):
     judges: tuple[QualityType, ...] = (QualityType.PSNR, QualityType.SSIM, QualityType.LPIPS)
     """Metrics. One that does not apply or can't be had is left out with its reason."""
 
+    measure_cost: bool = False
+    """Also measure parameters, multiply-adds, latency and peak memory at each scale. Off, as it takes eight more
+    pictures per scale, and means something only on a machine that does nothing else."""
+
+    cost_lr_side: Count = 128
+    """Side in pixels of the square LR picture that `measure_cost` upscales whole, whatever the benchmark and strategy.
+    128 is small enough for a CPU at x4; tables compare only at equal sides."""
+
     save_pictures: bool = False
     """Write the super-resolved pictures as PNG."""
 

@@ -3,7 +3,6 @@
 import dataclasses
 import logging
 import math
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,15 +10,15 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from Datasets.benchmarks import BENCHMARKS, list_pictures, official_lr_folder
+from Datasets.benchmarks import BENCHMARKS, official_lr_folder
+from Datasets.pairing import find_partners
 from Datasets.target_size import reduce_to_size, refuse_smaller
 from Models.BenchmarkType import BenchmarkType
-from Utilities.images import ImageError, Pixels, read_header, read_image, to_tensor
+from Utilities.images import ImageError, Pixels, read_image, to_tensor
 from Utilities.resize import ResizeConvention, resize
 from Utilities.scales import AnyScale, scale_per_axis, scale_text
 
 _LOGGER = logging.getLogger(__name__)
-_SHOWN = 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,6 +105,16 @@ class BenchmarkImages:
         """Where the LR pictures come from: `files`, or how they are made."""
         return 'files' if self._lr_files is not None else f'{self.convention} bicubic'
 
+    @property
+    def hr_files(self) -> list[Path]:
+        """The HR pictures."""
+        return self._hr_files
+
+    @property
+    def lr_files(self) -> list[Path]:
+        """The LR pictures; empty if they are made from the HR pictures."""
+        return self._lr_files or []
+
     def __len__(self) -> int:
         return len(self._hr_files)
 
@@ -144,59 +153,3 @@ def reduce_picture(hr: Pixels, scale: AnyScale, convention: ResizeConvention, fi
         )
     cropped = hr[: round(lr_size[0] * vertical), : round(lr_size[1] * horizontal)]
     return np.array(resize(cropped, lr_size, convention), dtype=np.uint8), cropped
-
-
-def find_partners(hr_files: Sequence[Path], lr_folder: Path, scale: AnyScale) -> list[Path]:
-    """The LR file of each HR file, by name.
-
-    Raises:
-        ValueError: listing every problem.
-    """
-    by_stem: dict[str, list[Path]] = defaultdict(list)
-    for file in list_pictures(lr_folder, f'the LR pictures at x{scale_text(scale)}'):
-        by_stem[file.stem].append(file)
-    names = defaultdict(list)
-    for hr_file in hr_files:
-        names[hr_file.stem].append(hr_file)
-    problems = [
-        f'{" and ".join(str(file) for file in files)} have the same name' for files in names.values() if len(files) > 1
-    ]
-    partners = []
-    for hr_file in hr_files:
-        found = by_stem.get(f'{hr_file.stem}x{scale_text(scale)}') or by_stem.get(hr_file.stem) or []
-        if len(found) == 1:
-            partners.append(found[0])
-            problems += _mismatch(hr_file, found[0], scale)
-        elif found:
-            problems.append(f'{hr_file} has {len(found)} partners: {", ".join(str(file) for file in found)}')
-        else:
-            problems.append(
-                f'{hr_file} has no partner {hr_file.stem}x{scale_text(scale)} or {hr_file.stem} in {lr_folder}'
-            )
-    if problems:
-        listing = '\n  '.join(problems[:_SHOWN])
-        more = f'\n  and {len(problems) - _SHOWN} more' if len(problems) > _SHOWN else ''
-        raise ValueError(f'HR and LR pictures at x{scale_text(scale)} do not pair:\n  {listing}{more}')
-    return partners
-
-
-def _mismatch(hr_file: Path, lr_file: Path, scale: AnyScale) -> list[str]:
-    """What keeps two files of the right names from being a pair."""
-    try:
-        hr, lr = read_header(hr_file), read_header(lr_file)
-        has_colors = hr.is_gray and not lr.is_gray and _has_colors(lr_file)
-    except ImageError as error:
-        return [str(error)]
-    problems = [f'{lr_file} has colors, but {hr_file} is gray'] if has_colors else []
-    vertical, horizontal = scale_per_axis(scale)
-    sides = ((hr.height, lr.height, vertical), (hr.width, lr.width, horizontal))
-    # A partner is HR over the scale, rounded down: the surplus of HR is less than one LR pixel.
-    if not all(-0.5 <= hr_side - lr_side * along < along for hr_side, lr_side, along in sides):
-        size = f'{lr.width}x{lr.height}, which is not {hr.width}x{hr.height} over {scale_text(scale)}'
-        problems.append(f'{lr_file} is {size} of {hr_file}')
-    return problems
-
-
-def _has_colors(file: Path) -> bool:
-    pixels = read_image(file).pixels
-    return bool((pixels != pixels[..., :1]).any())

@@ -30,6 +30,9 @@ class Benchmark:
     training_folders: tuple[str, ...] = ()
     """HR pictures to train on, if the set has any."""
 
+    training_lr_folders: tuple[str, ...] = ()
+    """Official LR files of the training pictures, with `{scale}` for the scale."""
+
 
 _FIELD_SCALES = (2, 3, 4, 6, 8, 12)
 
@@ -55,6 +58,7 @@ BENCHMARKS = {
         hr_folders=('DIV2K/DIV2K_valid_HR',),
         lr_folders=('DIV2K/DIV2K_valid_LR_bicubic/X{scale}',),
         training_folders=('DIV2K/DIV2K_train_HR',),
+        training_lr_folders=('DIV2K/DIV2K_train_LR_bicubic/X{scale}',),
         scales=(2, 3, 4, 6, 12, 18, 24, 30),
         kind='DIV2K',
     ),
@@ -114,13 +118,18 @@ def list_pictures(folder: Path, meaning: str) -> list[Path]:
     if not folder.is_dir():
         raise FileNotFoundError(f'{folder} should hold {meaning}, but is not a folder.')
     entries = sorted(folder.iterdir())
-    files = [file for file in entries if file.suffix.lower() in EXTENSIONS and file.is_file()]
+    # A link that leads nowhere is a picture that is missing: reading it says so.
+    files = [file for file in entries if file.suffix.lower() in EXTENSIONS and (file.is_file() or _is_lost_link(file))]
     if not files:
         held = ', '.join(entry.name for entry in entries[:5]) or 'nothing'
         raise FileNotFoundError(
             f'{folder} should hold {meaning} ({", ".join(EXTENSIONS)}), but holds none of them: {held}.'
         )
     return files
+
+
+def _is_lost_link(file: Path) -> bool:
+    return file.is_symlink() and not file.exists()
 
 
 def _find(names: Sequence[str], meaning: str) -> Path:

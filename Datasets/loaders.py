@@ -63,6 +63,7 @@ def load_batches(
     loader: DataLoader[TrainingBatch] = DataLoader(
         crops,
         batch_sampler=batches,
+        collate_fn=_as_it_is,  # type: ignore[arg-type]  # `__getitems__` gives a batch, not a list
         num_workers=workers,
         pin_memory=pin_memory,
         worker_init_fn=_start_worker,
@@ -76,6 +77,10 @@ def load_batches(
         # The traceback of an error would keep the iterator, and with it the processes, alive until Python ends.
         if workers:
             iterator._shutdown_workers()  # type: ignore[attr-defined]
+
+
+def _as_it_is(batch: TrainingBatch) -> TrainingBatch:
+    return batch
 
 
 def _start_worker(worker: int) -> None:

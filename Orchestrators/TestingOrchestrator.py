@@ -14,7 +14,17 @@ from Configuration.BaseTestingConfiguration import BaseTestingConfiguration
 from Models.BenchmarkType import BenchmarkType
 from Models.QualityType import QualityType
 from Models.TestingStrategy import TestingStrategy
-from Orchestrators.evaluation import Evaluated, Judges, Scores, build_judges, evaluate, mean_scores, not_finite
+from Orchestrators.cost import Cost, cost_columns, measure_cost
+from Orchestrators.evaluation import (
+    Evaluated,
+    Judges,
+    Scores,
+    build_judges,
+    evaluate,
+    mean_of,
+    mean_scores,
+    not_finite,
+)
 from Orchestrators.file_names import checkpoint_path
 from Orchestrators.self_ensemble import self_ensembled
 from Orchestrators.strategies import bicubic, predictor_of
@@ -24,7 +34,8 @@ from Utilities.Checkpoint import CheckpointError
 from Utilities.devices import choose_device
 from Utilities.images import to_pixels, write_png
 from Utilities.reports import append_csv, format_number, format_table
-from Utilities.scales import scale_text
+from Utilities.scale_consistency import scale_consistency
+from Utilities.scales import AnyScale, scale_text
 from Utilities.version import code_version
 
 _LOGGER = logging.getLogger(__name__)
@@ -69,6 +80,7 @@ class TestingOrchestrator:
         methods = (Method('bicubic', bicubic), self._method(model, device))
         _LOGGER.info('Testing %s (epoch %d) on %s, version %s', path, model.epoch, device, code_version())
 
+        costs = self._costs(model, {task.scale for task in tasks}, device)
         rows: list[dict[str, object]] = []
         image_rows: list[dict[str, object]] = []
         identity = self._identity(model, path, device)
@@ -78,7 +90,8 @@ class TestingOrchestrator:
                 for method in methods:
                     results = self._evaluate(task, method, judges, path)
                     head = identity | _task_columns(task, method)
-                    rows.append(head | _row_columns(results))
+                    cost = None if method is methods[0] else costs.get(task.scale)
+                    rows.append(head | _row_columns(results) | cost_columns(cost))
                     image_rows += [head | _image_columns(result) for result in results]
                     is_first = method is methods[0]
                     lines.append(_table_line(task, method.name, results, judges, is_first=is_first))
@@ -104,6 +117,15 @@ class TestingOrchestrator:
         whole = predictor_of(model.network, TestingStrategy.Simple, device, chunk)
         return Method(model.name, self_ensembled(predict, views), views, self_ensembled(whole, views))
 
+    def _costs(self, model: TrainedModel, scales: set[AnyScale], device: torch.device) -> dict[AnyScale, Cost]:
+        if not self.configuration.measure_cost:
+            return {}
+        side, chunk = self.configuration.cost_lr_side, self.configuration.eval_batch_size
+        _LOGGER.info('Measuring the cost of one LR picture of %dx%d pixels', side, side)
+        return {
+            scale: measure_cost(model.network, (side, side), scale, device, queries_per_chunk=chunk) for scale in scales
+        }
+
     def _evaluate(self, task: Task, method: Method, judges: Judges, path: Path) -> list[Evaluated]:
         results: list[Evaluated] = []
         evaluated = evaluate(
@@ -125,9 +147,13 @@ class TestingOrchestrator:
             difference = measured if difference is None else difference
             # The scores stay, the pictures go: a benchmark of 2K pictures would not fit into memory.
             nothing = result.sr.new_empty(1, 3, 0, 0)
+            consistency = scale_consistency(result.sr, result.lr, task.images.convention)
             results.append(
-                dataclasses.replace(result, lr=nothing, sr=nothing, hr=nothing, difference_from_whole=measured)
-            )
+                dataclasses.replace(
+                    result, lr=nothing, sr=nothing, hr=nothing,
+                    difference_from_whole=measured, scale_consistency_db=consistency,
+                )
+            )  # fmt: skip
         if not_finite(results):
             _LOGGER.warning(
                 '%s: %s. The mean leaves infinite scores out, and is not a number if one of them is not.',
@@ -209,6 +235,7 @@ def _row_columns(results: Sequence[Evaluated]) -> dict[str, object]:
             'pictures': len(results),
         }
         | _score_columns(mean_scores(results))
+        | {'scale_consistency_db': mean_of([result.scale_consistency_db for result in results])}
         | {'not_finite': not_finite(results), 'seconds_per_picture': round(seconds, 4)}
     )
 
@@ -221,7 +248,7 @@ def _image_columns(result: Evaluated) -> dict[str, object]:
             'picture': result.name,
         }
         | _score_columns(result.scores)
-        | {'seconds': round(result.seconds, 4)}
+        | {'scale_consistency_db': result.scale_consistency_db, 'seconds': round(result.seconds, 4)}
     )
 
 

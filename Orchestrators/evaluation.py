@@ -5,7 +5,7 @@ import logging
 import math
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import torch
 from jaxtyping import Float
@@ -42,8 +42,11 @@ class Evaluated:
     difference_from_whole: float | None = None
     """Largest absolute difference from the picture upscaled whole, in 0..1, where it was measured."""
 
+    scale_consistency_db: float | None = None
+    """How well the result, reduced again, gives back its input, where it was measured."""
 
-def build_judges(kinds: Sequence[QualityType], device: torch.device) -> Judges:
+
+def build_judges(kinds: Iterable[QualityType], device: torch.device) -> Judges:
     """The judges by kind; one that can't be had is None, after one warning that says how to get it."""
     judges: dict[QualityType, QualityModel | None] = {}
     for kind in kinds:
@@ -95,10 +98,15 @@ def score(
 ) -> Scores:
     """Scores of one picture by every judge; None where a judge can't be had or the picture is too small for it."""
     image, reference = shave(sr, border_px), shave(hr, border_px)
+    # Some libraries stop at a picture that is not a number instead of answering so.
+    is_finite = bool(image.isfinite().all())
     scores: Scores = {}
     for kind, judge in judges.items():
-        if judge is None or min(image.shape[-2:]) < judge.minimum_side:
+        if judge is None or not judge.applies_to((image.shape[-2], image.shape[-1])):
             scores[kind] = None
+            continue
+        if not is_finite:
+            scores[kind] = math.nan
             continue
         compared: ScoreColor = 'RGB' if judge.color == 'RGB' else color
         device = next((buffer.device for buffer in judge.parameters()), image.device)
@@ -114,11 +122,15 @@ def mean_scores(results: Sequence[Evaluated]) -> Scores:
     """
     means: Scores = {}
     for kind in results[0].scores if results else ():
-        values = [result.scores[kind] for result in results]
-        present = [value for value in values if value is not None]
-        kept = [value for value in present if not math.isinf(value)] or present
-        means[kind] = sum(kept) / len(kept) if len(present) == len(values) else None
+        means[kind] = mean_of([result.scores[kind] for result in results])
     return means
+
+
+def mean_of(values: Sequence[float | None]) -> float | None:
+    """Mean of one score, by the rules of `mean_scores`."""
+    present = [value for value in values if value is not None]
+    kept = [value for value in present if not math.isinf(value)] or present
+    return sum(kept) / len(kept) if present and len(present) == len(values) else None
 
 
 def not_finite(results: Sequence[Evaluated]) -> str:

@@ -64,7 +64,8 @@ def small(
         seed=seed,
         validate_every=10,
         save_path=str(folder),
-        tensorboard=False,
+        trackers=(),
+        curves=False,
         sample_pictures=0,
     )
 

@@ -89,9 +89,9 @@ class SupervisedStep(TrainingStep):
     def settle(self) -> None:
         self._updater.settle()
 
-    def end_epoch(self, psnr: float | None) -> None:
+    def end_epoch(self, score: float | None) -> None:
         self._batch = 0
-        self.schedule.end_epoch(psnr)
+        self.schedule.end_epoch(score)
 
     @property
     def evaluated(self) -> SuperResolver:

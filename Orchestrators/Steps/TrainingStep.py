@@ -40,11 +40,11 @@ class TrainingStep(ABC):
         """
 
     @abstractmethod
-    def end_epoch(self, psnr: float | None) -> None:
+    def end_epoch(self, score: float | None) -> None:
         """What happens between epochs, such as a step of the learning-rate schedule.
 
         Args:
-            psnr: mean of the epoch's validation in dB; None if there was none, or it has none.
+            score: of the epoch's validation, higher is better; None if there was none, or it has none.
         """
 
     @property

@@ -7,8 +7,10 @@ import torch
 from torch.optim import Optimizer
 
 from Configuration.TrainingConfiguration import TrainingConfiguration
+from Losses.Loss import Loss
 from Losses.WeightedSum import WeightedSum
 from Models.build import build_super_resolver
+from Models.LossType import LossType
 from Models.SamplingType import SamplingType
 from Models.ScheduleType import ScheduleType
 from Orchestrators.Steps.LikelihoodStep import LikelihoodStep
@@ -17,7 +19,7 @@ from Orchestrators.Steps.StepSettings import StepSettings
 from Orchestrators.Steps.TrainingStep import TrainingStep
 from Utilities import schedules
 from Utilities.devices import check_compiler
-from Utilities.find_class import find_class
+from Utilities.find_class import check_options, find_class
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -87,12 +89,15 @@ def build_schedule(recipe: TrainingConfiguration, optimizer: Optimizer, updates_
 
 
 def _build_objective(recipe: TrainingConfiguration) -> WeightedSum:
-    objective = WeightedSum(
-        [(term.loss.name, find_class(term.loss, 'Losses')(), term.weight) for term in recipe.losses]
-    )
-    if objective.needs_neighbors and recipe.sampling is SamplingType.Scattered:
+    found: dict[LossType, type[Loss]] = {term.loss: find_class(term.loss, 'Losses') for term in recipe.losses}
+    # Before they are built, as some need large files for it.
+    needy = [kind.name for kind, loss in found.items() if loss.needs_neighbors]
+    if needy and recipe.sampling is SamplingType.Scattered:
         raise ValueError(
-            f'{", ".join(objective.needs_neighbors)} compares neighboring pixels, which sampling = '
-            'SamplingType.Scattered does not give. Set sampling = SamplingType.Window, or SamplingType.Crop.'
+            f'{", ".join(needy)} compares neighboring pixels, which sampling = SamplingType.Scattered does not give. '
+            'Set sampling = SamplingType.Window, or SamplingType.Crop.'
         )
-    return objective
+    for term in recipe.losses:
+        check_options(found[term.loss], term.options, 'losses')
+    _LOGGER.info(f'The loss is {" + ".join(map(str, recipe.losses))}.')
+    return WeightedSum([(term.loss.name, found[term.loss](**term.options), term.weight) for term in recipe.losses])

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from Configuration import BaseTestingConfiguration
 from Configuration.protocols import LIIF
 from Datasets.BenchmarkImages import BenchmarkImages
 from Datasets.benchmarks import BENCHMARKS, hr_files, official_lr_folder
 from Models import BenchmarkType, QualityType, SavedModelType, TestingStrategy
-from Orchestrators.evaluation import build_judges, evaluate, mean_scores
+from Orchestrators.evaluation import build_judges, evaluate, mean_scores, score
 from Orchestrators.strategies import bicubic
 from Orchestrators.TestingOrchestrator import TestingOrchestrator
 from Orchestrators.TrainingOrchestrator import TrainingOrchestrator
@@ -186,6 +187,51 @@ def test_pictures_too_small_for_a_judge_leave_its_cell_empty(make_pictures: Pict
     make_pictures('small', height=12, width=12)
     run_test(eval_scale=2, valid_data_path='small')
     assert {row['SSIM'] for row in rows_of(Path(f'results/{STEM}.csv'))} == {''}
+
+
+@pytest.mark.usefixtures('trained')
+def test_rows_and_pictures_say_how_consistent_with_their_input_they_are() -> None:
+    """The bicubic row by hand: its 8-bit picture, reduced by Pillow as the input was."""
+    rows = run_test(eval_scale=2)
+    expected = []
+    for number in range(3):
+        hr = read_image(Path(f'pictures/picture_{number}.png')).pixels
+        lr = np.asarray(Image.fromarray(hr).resize((24, 20), Image.Resampling.BICUBIC))
+        sr = resize(lr, (40, 48), 'matlab', rounds_between_passes=False)
+        planes = [Image.fromarray(sr[..., channel].astype(np.float32)) for channel in range(3)]
+        again = np.stack([plane.resize((24, 20), Image.Resampling.BICUBIC) for plane in planes], -1)
+        expected.append(10 * np.log10(255**2 / np.mean((again - lr) ** 2)))
+    pictures = rows_of(Path(f'results/{STEM}_images.csv'))
+    found = [float(row['scale_consistency_db']) for row in pictures if row['method'] == 'bicubic']
+    assert found == pytest.approx(expected, abs=1e-3)
+    assert rows[0]['scale_consistency_db'] == pytest.approx(np.mean(expected), abs=1e-3)
+    assert rows[1]['scale_consistency_db'] != rows[0]['scale_consistency_db']
+
+
+@pytest.mark.usefixtures('trained')
+def test_cost_is_in_the_table_when_asked() -> None:
+    columns = ('cost_lr_size', 'parameters', 'multiply_adds', 'latency_median_seconds', 'peak_memory_bytes')
+    without = run_test(eval_scale=2)[1]
+    assert [without[name] for name in columns] == [None] * 5
+    rows = run_test(eval_scale=(2, 3), measure_cost=True, cost_lr_side=10)
+    assert [rows[number]['parameters'] for number in (0, 2)] == [None, None]
+    small, large = rows[1], rows[3]
+    assert small['cost_lr_size'] == large['cost_lr_size'] == '10x10'
+    # One block of 8 features, and a hidden layer of 16.
+    assert small['parameters'] == (3 * 8 * 9 + 8) + 3 * (8 * 8 * 9 + 8) + (76 * 16 + 16) + (16 * 3 + 3)
+    assert large['multiply_adds'] - small['multiply_adds'] == (900 - 400) * (4 * 2 * 16 + 16 * 3)
+    assert 0 < small['latency_q1_seconds'] <= small['latency_median_seconds'] <= small['latency_q3_seconds']
+    assert [row['multiply_adds'] for row in rows_of(Path(f'results/{STEM}.csv'))[2:]] == [
+        '', str(small['multiply_adds']), '', str(large['multiply_adds']),
+    ]  # fmt: skip
+
+
+def test_a_picture_that_is_not_a_number_is_no_reason_to_stop(random: torch.Generator) -> None:
+    """piq refuses such a picture by an assertion."""
+    judges = build_judges([QualityType.PSNR, QualityType.GMSD], torch.device('cpu'))
+    hr = torch.rand(1, 3, 16, 16, generator=random)
+    scores = score(torch.where(hr > 0.9, torch.nan, hr), hr, judges, color='RGB', border_px=0)
+    assert all(value is not None and np.isnan(value) for value in scores.values())
 
 
 # Metric truth (FAULTS case 48), where the data is at hand
