@@ -161,7 +161,7 @@ class TrainingCrops(Dataset[TrainingBatch]):
             place = f'worker {worker.id}' if worker else 'the main process'
             # A RuntimeError, as only types that are built from one text come back whole from a worker.
             raise RuntimeError(
-                f'Sample {index} of epoch {epoch}, from {self._images.files[picture_index]}, failed in {place}: {error}'
+                f'Sample {index} of epoch {epoch}, from {self._images.files[picture_index]}, failed in {place}: {str(error) or type(error).__name__}'
             ) from error
 
     def _cut(self, index: int, scale_random: np.random.Generator, random: np.random.Generator) -> _Crop:

@@ -24,7 +24,7 @@ from Orchestrators.Validation import Validation, ValidationResult, ValidationSto
 from Utilities.averages import RunningMean
 from Utilities.Checkpoint import Checkpoint
 from Utilities.command_line import RunFailedError
-from Utilities.devices import allow_tf32, choose_device
+from Utilities.devices import allow_tf32, choose_device, describe_computation
 from Utilities.find_class import find_class
 from Utilities.Pace import Pace
 from Utilities.ProgressBar import ProgressBar
@@ -94,7 +94,7 @@ class _Training:
         allow_tf32(recipe.tf32)
         self._pace = Pace()
         self._step = build_step(recipe, run.device)
-        self._checkpoint = checkpoint_to_continue(recipe)
+        self._checkpoint = checkpoint_to_continue(recipe, run.device)
         self.progress = Progress.from_state_dict(self._checkpoint.progress) if self._checkpoint else Progress()
         if self._checkpoint is None and recipe.start_from is not None:
             load_initial_weights(self._step.evaluated, Path(recipe.start_from))
@@ -292,6 +292,7 @@ class _Training:
             schedule=state['schedule'],
             step=state['step'],
             rng=torch_state(self._run.device),
+            computed_on=describe_computation(self._run.device),
         )
         checkpoint.save(self._path(kind))
 

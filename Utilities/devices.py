@@ -1,6 +1,7 @@
 """Where tensors live, and how they are computed there."""
 
 import warnings
+from typing import Any
 
 import torch
 
@@ -22,6 +23,12 @@ def choose_device(setting: str) -> torch.device:
             f"device must be 'auto', 'cpu' or a device of this machine, got {setting!r}: {reason}"
         ) from error
     return device
+
+
+def describe_computation(device: torch.device) -> dict[str, Any]:
+    """What, besides torch's version, the last bits of a result depend on, by name."""
+    kind = torch.cuda.get_device_name(device) if device.type == 'cuda' else device.type
+    return {'device': kind, 'threads': torch.get_num_threads()}
 
 
 def allow_tf32(allowed: bool) -> None:
