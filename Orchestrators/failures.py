@@ -66,7 +66,7 @@ def _describe_lost_worker(text: str, epoch: int, done: int, names: BatchNames) -
     hint = (
         'a drive does not answer, or a picture takes too long; see the setting cache'
         if 'timed out' in text
-        else 'systems kill processes when memory, or that in /dev/shm, runs out; lower workers, and see the setting cache'
+        else 'memory has run out, or that in /dev/shm; lower workers, and see the setting cache'
     )
     return f'Epoch {epoch}, after batch {done}: {text.rstrip(". ")}. Often, {hint}.{waited_for}'
 

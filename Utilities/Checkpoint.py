@@ -88,6 +88,8 @@ class Checkpoint:
             os.replace(temporary, path)
             _sync_folder(path.parent)
         except (OSError, RuntimeError) as error:
+            if 'DataLoader worker' in str(error):
+                raise  # torch tells the death of a worker wherever Python happens to be.
             raise CheckpointWriteError(
                 f'{path} could not be written: {error}. Is the disk full? {_room_for(content, path.parent)}'
             ) from error

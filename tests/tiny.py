@@ -1,5 +1,6 @@
 """A recipe that takes seconds, and a process that trains it, to be killed at will."""
 
+import multiprocessing
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -40,6 +41,8 @@ def train_in_process(
     """Run as a script would, in a folder, with the terminal's text in a file."""
     import torch
 
+    # As in a script on Linux, where workers are forked; from here they would be started anew, which takes seconds.
+    multiprocessing.set_start_method('fork', force=True)
     os.setpgid(0, 0)
     os.chdir(folder)
     torch.set_num_threads(1)
