@@ -26,6 +26,7 @@ class _AboveProgressBar(logging.Handler):
             encoding = stream.encoding or 'utf-8'
             # A file's name may be no text at all.
             tqdm.write(self.format(record).encode(encoding, 'backslashreplace').decode(encoding), file=stream)
+            stream.flush()  # Else a pipe, such as that to `tee`, gets them thousands of characters late.
 
 
 def configure_console() -> None:

@@ -88,7 +88,7 @@ def test_workers_that_a_signal_ends_would_be_found(tmp_path: Path) -> None:
         folder.mkdir()
         (folder / 'pictures').symlink_to(tmp_path / 'pictures')
         process = start(folder, hear_signals, **LONG | {'epochs': 100_000})
-        wait_for(lambda folder=folder: list(folder.glob('*_last.pth')))
+        wait_for((folder / checkpoint_path(TrainTiny(), SavedModelType.Last, '.')).exists)
         os.killpg(process.pid, signal.SIGUSR1)
         process.join(30)
         codes.append(process.exitcode)

@@ -1,4 +1,4 @@
-"""Checkpoints are written whole or not at all, and verified when read (FAULTS 6-8, 10-13, 35, 44)."""
+"""Checkpoints are written whole or not at all, and verified when read (FAULTS cases 6 to 8, 10 to 13, 35 and 44)."""
 
 import errno
 import os
