@@ -46,7 +46,8 @@ def blended_linear(
         vectors = gather_pixels(table, pixel) * share[..., None]
         return functional.linear(torch.cat([*vectors], dim=-1), weight)
     by_neighbor = weight.unflatten(1, (neighbors, -1)).transpose(0, 1).flatten(0, 1)  # (neighbors * width, dim)
-    rows = functional.linear(table, by_neighbor).view(batch * pixels * neighbors, -1)
+    # Rows as precise as the shares: under autocast they are not, and shares never get rounded.
+    rows = functional.linear(table, by_neighbor).to(share.dtype).view(batch * pixels * neighbors, -1)
     start = torch.arange(batch, device=pixel.device)[:, None] * pixels
     place = (pixel + start) * neighbors + torch.arange(neighbors, device=pixel.device)[:, None, None]
     place, share = (values.permute(1, 2, 0).flatten(0, 1) for values in (place, share))

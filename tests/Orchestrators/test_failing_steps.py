@@ -96,13 +96,13 @@ def test_what_is_not_finite_ends_the_run_and_is_found_in_its_files(
     before = content_hash(Checkpoint.load(last_of(TrainTiny())).network)
 
     asked: list[list[int]] = [[]]
-    fetch = TrainingCrops.__getitem__
+    fetch = TrainingCrops.__getitems__
 
-    def watch(self: TrainingCrops, position: Any) -> TrainingBatch:
-        asked[-1].append(position[1])
-        return fetch(self, position)
+    def watch(self: TrainingCrops, positions: Any) -> TrainingBatch:
+        asked[-1] += [sample for _, sample, _ in positions]
+        return fetch(self, positions)
 
-    monkeypatch.setattr(TrainingCrops, '__getitem__', watch)
+    monkeypatch.setattr(TrainingCrops, '__getitems__', watch)
     to_device = TrainingBatch.to
 
     def close_batch(self: TrainingBatch, device: torch.device) -> TrainingBatch:

@@ -165,6 +165,13 @@ def waits_of(step: SupervisedStep, batches: list[TrainingBatch]) -> Counter[str]
     return waits.counts + readings.counts
 
 
+def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What networks do on a CPU only, as it makes a GPU wait."""
+    monkeypatch.setattr('Models.Decoders.Native._is_waited_for', lambda _: False)
+    for decoder in ('SRNO', 'HIIF'):
+        monkeypatch.setattr(f'Models.Decoders.{decoder}.cut_to_reach', lambda *table_and_pixel: table_and_pixel)
+
+
 # CLIT has to know how large the pictures are that it is asked for: which stages take part depends on it.
 @pytest.mark.parametrize('decoder', [decoder for decoder in DecoderType if decoder is not DecoderType.CLIT])
 @pytest.mark.parametrize('precision', ['float32', 'float16'])
@@ -172,7 +179,7 @@ def test_deferred_nothing_waits_between_prints(
     decoder: DecoderType, precision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr('Utilities.ProgressBar._SECONDS_BETWEEN_READOUTS', 1000)
-    monkeypatch.setattr('Models.Decoders.Native._is_waited_for', lambda _: False)
+    as_on_a_gpu(monkeypatch)
     step = tiny_step(
         decoder=decoder,
         fused=True,
