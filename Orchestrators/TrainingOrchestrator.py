@@ -231,6 +231,7 @@ class _Training:
         epoch = progress.epoch + 1
         self._step.settle()
         means = {name: mean.read() for name, mean in progress.averages.items()}
+        self._pace.settle()
         rate = self._step.learning_rate
         result = None
         if epoch % recipe.validate_every == 0 or epoch == recipe.epochs:

@@ -41,8 +41,15 @@ class Pace:
 
     def end_step(self, samples: int) -> None:
         """Count the step that began when the last batch was asked for."""
-        self._total += self._clock() - self._asked
         self._samples += samples
+        self.settle()
+
+    def settle(self) -> None:
+        """Count the time since the last step as well, in which a device went on working."""
+        if self._samples:
+            now = self._clock()
+            self._total += now - self._asked
+            self._asked = now
 
     @property
     def samples_per_second(self) -> float | None:

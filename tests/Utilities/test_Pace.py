@@ -36,8 +36,20 @@ def test_waiting_and_learning_are_told_apart_and_the_rest_does_not_count() -> No
     assert seen == [0, 1, 2, 3, 4, 5]
 
 
+def test_what_a_device_does_behind_the_last_step_counts() -> None:
+    clock = Clock()
+    pace = Pace(clock)
+    for _ in pace.take([1, 2]):
+        clock.seconds += 1
+        pace.end_step(10)
+    clock.seconds += 2
+    pace.settle()
+    assert pace.samples_per_second == pytest.approx(20 / 4)
+
+
 def test_without_steps_there_is_no_pace() -> None:
     """As where a run goes on with the validation that ended it."""
     pace = Pace()
+    pace.settle()
     assert pace.samples_per_second is None
     assert pace.loader_share is None
