@@ -152,7 +152,7 @@ class SuperResolver(nn.Module):
         """Colors where rows and columns of coordinates cross; with a crop, coordinates and cell are the whole's."""
         default = _QUERIES_PER_CHUNK_CPU if lr.device.type == 'cpu' else _QUERIES_PER_CHUNK_GPU
         per_chunk = queries_per_chunk or default
-        context = self._prepare(self._normalize(lr))
+        context = self._prepare(_fastest_layout(self._normalize(lr)))
         if crop is not None:
             context = self.decoder.place(context, crop)
         chunks = PixelChunks(rows, columns, per_chunk, lr.shape[0])
@@ -169,3 +169,8 @@ class SuperResolver(nn.Module):
         largest = self.decoder.cell_scale_max
         shown = size if largest is None else [min(hr, lr * largest) for lr, hr in zip(lr_size, size, strict=True)]
         return 2 / shown[0], 2 / shown[1]
+
+
+def _fastest_layout(image: Float[Tensor, 'batch 3 h w']) -> Float[Tensor, 'batch 3 h w']:
+    # On a CPU, EDSR takes three quarters of the time with channels last; what a GPU prefers depends on its precision.
+    return image.contiguous(memory_format=torch.channels_last) if image.device.type == 'cpu' else image
