@@ -75,6 +75,7 @@ class TestingOrchestrator:
             configuration.eval_batch_size,
             configuration.breakdown_patch_size,
             configuration.overlap,
+            max_memory=configuration.max_memory,
         )
         _LOGGER.info('Testing %s (epoch %d) on %s, version %s', path, model.epoch, device, code_version())
 
