@@ -1,6 +1,7 @@
 """Writing pictures that are larger than the memory, as TIFF, from top to bottom."""
 
 import os
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -33,10 +34,11 @@ def write_tiff(path: str | Path, shape: tuple[int, int, int], bands: Iterable[Pi
     temporary = path.with_name(f'.tmp-{path.name}')
     height, width, channels = shape
     rows = min(height, max(1, _STRIP_BYTES // (width * channels)))
+    strips = _strips(bands, rows, height)
     try:
         with tifffile.TiffWriter(temporary, bigtiff=height * width * channels > _LARGEST_ORDINARY) as file:
             file.write(
-                _strips(bands, rows, height),
+                (zlib.compress(strip.tobytes()) for strip in strips),
                 shape=shape if channels > 1 else shape[:2],
                 dtype=np.uint8,
                 photometric='rgb' if channels > 2 else 'minisblack',  # noqa: PLR2004
@@ -47,6 +49,8 @@ def write_tiff(path: str | Path, shape: tuple[int, int, int], bands: Iterable[Pi
                 maxworkers=1,
                 metadata=None,
             )
+            for _ in strips:  # None are left, but they are counted at the end.
+                pass
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
