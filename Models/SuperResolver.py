@@ -115,7 +115,6 @@ class SuperResolver(nn.Module):
         rows, columns = (pixel_centers(count, device=self.mean.device, dtype=lr.dtype) for count in size)
         return self._upscale_at(lr, rows, columns, self._shown_cell(lr_size, size), queries_per_chunk)
 
-    @torch.inference_mode()
     def stream(
         self, lr: Float[Tensor, 'batch 3 h w'], size: tuple[int, int], *, queries_per_chunk: int | None = None
     ) -> Iterator[Float[Tensor, 'batch 3 _']]:
@@ -126,7 +125,13 @@ class SuperResolver(nn.Module):
         lr_size = (lr.shape[2], lr.shape[3])
         self.check_size(lr_size, size)
         rows, columns = (pixel_centers(count, device=self.mean.device, dtype=lr.dtype) for count in size)
-        for colors in self._colors_at(lr, rows, columns, self._shown_cell(lr_size, size), queries_per_chunk):
+        chunks = self._colors_at(lr, rows, columns, self._shown_cell(lr_size, size), queries_per_chunk)
+        while True:
+            # Not around the loop, as whoever takes the pieces may have other intentions.
+            with torch.inference_mode():
+                colors = next(chunks, None)
+            if colors is None:
+                return
             yield colors.to(lr.device)
 
     @torch.inference_mode()

@@ -1,4 +1,7 @@
-"""Memory does not grow with the result: beyond input, features and result, a larger picture takes what a small one does."""
+"""Beyond input, features and result, a larger picture takes no more memory than a small one.
+
+Native is left out: it has one scale, and its features are the picture.
+"""
 
 import pytest
 import torch
@@ -7,23 +10,29 @@ from Models import DecoderType, EncoderType
 from tests.tiny_networks import tiny
 from Utilities.live_memory import LiveMemory
 
-SMALL, LARGE = 2, 12
-LR_SIZE = (24, 24)
-CHUNK = 128
+LR_SIZE = (10, 11)
+CHUNK = 110
 
 
-def working_bytes(decoder: DecoderType, scale: int, **options: object) -> int:
+def working_bytes(decoder: DecoderType, scale: int) -> int:
     """Most that is in use at once while a picture is made, without the picture."""
-    model = tiny(EncoderType.EDSR, decoder, **options)
+    model = tiny(EncoderType.EDSR, decoder)
     lr = torch.rand(1, 3, *LR_SIZE, generator=torch.Generator().manual_seed(0))
     with LiveMemory() as memory:
         sr = model.upscale(lr, (LR_SIZE[0] * scale, LR_SIZE[1] * scale), queries_per_chunk=CHUNK)
-    assert sr.isfinite().all()
     assert memory.now >= sr.nbytes
     return memory.peak - sr.nbytes
 
 
-@pytest.mark.parametrize('decoder', [decoder for decoder in DecoderType if decoder.name not in ('Native', 'CLIT')])
-def test_memory_is_flat(decoder: DecoderType) -> None:
-    small, large = (working_bytes(decoder, scale) for scale in (SMALL, LARGE))
-    assert large <= 1.1 * small + 2**16
+@pytest.mark.parametrize('decoder', [decoder for decoder in DecoderType if decoder is not DecoderType.Native])
+def test_memory_does_not_grow_with_the_result(decoder: DecoderType) -> None:
+    # The coordinates along the two sides, and at x12 nothing else: a thousandth of the features of the result's pixels.
+    assert working_bytes(decoder, 12) <= 1.1 * working_bytes(decoder, 2) + 4096
+
+
+def test_a_result_on_the_host_is_held_once() -> None:
+    model = tiny(EncoderType.EDSR, DecoderType.LIIF)
+    lr = torch.rand(1, 3, 4, 4)
+    with LiveMemory() as memory:
+        sr = model.upscale(lr, (600, 600), queries_per_chunk=600)
+    assert memory.peak < 1.1 * sr.nbytes
