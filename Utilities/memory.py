@@ -11,6 +11,7 @@ MIB = 2**20
 # In the words of torch on a CPU (Linux, Windows), of the other devices, and of the libraries that torch calls.
 _OUT_OF_MEMORY = ("can't allocate memory", 'not enough memory', 'out of memory', 'std::bad_alloc')
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # as in glibc's malloc.h
+_KEPT = 2**17
 
 
 class ChunkMemoryError(MemoryError):
@@ -60,16 +61,16 @@ def free_memory() -> int | None:
 
 
 def return_freed_memory() -> bool:
-    """From now on, give every block of a MiB or more back to the system once it is freed.
+    """From now on, give every block of 128 KiB or more back to the system once it is freed.
 
-    By default glibc keeps such blocks, and the gaps between them add half to what a network takes.
+    glibc begins so, but then keeps ever larger blocks, and the gaps between them add half to what a network takes.
 
     Returns:
         Whether it can be had: with another C library it can't.
     """
     try:
         libc = ctypes.CDLL(None)
-        done = bool(libc.mallopt(_M_MMAP_THRESHOLD, MIB)) and bool(libc.mallopt(_M_TRIM_THRESHOLD, MIB))
+        done = bool(libc.mallopt(_M_MMAP_THRESHOLD, _KEPT)) and bool(libc.mallopt(_M_TRIM_THRESHOLD, _KEPT))
         libc.malloc_trim(0)
     except (AttributeError, OSError, TypeError):
         return False
