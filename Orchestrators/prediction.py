@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -119,7 +120,8 @@ class WholePredictor(NetworkPredictor):
     ) -> Iterator[tuple[int, Float[Tensor, '1 3 _ _']]]:
         """First row and colors of strips over the whole width."""
         rows, width = strip_rows(size[1]), size[1]
-        strip, filled, first = lr.new_empty(1, 3, rows * width, device='cpu'), 0, 0
+        first, filled = 0, 0
+        strip = lr.new_empty(1, 3, rows * width, device='cpu')
         for chunk in self._model.stream(lr.cpu(), size, queries_per_chunk=self.queries_per_chunk):
             taken = 0
             while taken < chunk.shape[2]:
@@ -129,3 +131,4 @@ class WholePredictor(NetworkPredictor):
                 if filled == min(rows, size[0] - first) * width:
                     yield first, strip[:, :, :filled].unflatten(2, (-1, width))
                     first, filled = first + filled // width, 0
+                    strip = torch.empty_like(strip)

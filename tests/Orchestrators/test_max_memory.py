@@ -197,3 +197,17 @@ def test_the_process_stays_below_the_limit(network: str, side: int, scale: float
     assert process.exitcode == 0
     peak = float((tmp_path / 'output.txt').read_text())
     assert result < peak <= limit
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='there is no GPU here')
+def test_on_a_gpu_the_allocator_stays_below_the_limit_and_the_result_is_elsewhere() -> None:
+    model = tiny(EncoderType.EDSR, DecoderType.LIIF, hidden=(128, 128)).cuda()
+    device = model.mean.device
+    lr, size = picture(512), (4096, 4096)  # 201 MB of result
+    predict = predictor_of(model, TestingStrategy.Simple, device, None, max_memory=100)
+    predict(picture(16), (32, 32))
+    torch.cuda.reset_peak_memory_stats(device)
+    found = predict(lr, size)
+    assert found.device == CPU
+    assert torch.cuda.max_memory_allocated(device) <= 100 * MIB

@@ -79,7 +79,7 @@ def test_half_the_chunk_does_it_and_is_told_once(
 
 def test_rows_that_were_handed_over_are_not_made_anew(lr: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory may run out late; a file that is written from top to bottom can't take rows back."""
-    monkeypatch.setattr('Orchestrators.memory_plan._STRIP_PIXELS', 2 * SIZE[1])
+    monkeypatch.setattr('Orchestrators.prediction.strip_rows', lambda _: 2)
     model = tiny(EncoderType.EDSR, DecoderType.LIIF)
     expected = model.upscale(lr, SIZE)
     original, calls = model.decoder.query, []
@@ -93,6 +93,7 @@ def test_rows_that_were_handed_over_are_not_made_anew(lr: Tensor, monkeypatch: p
     monkeypatch.setattr(model.decoder, 'query', query)
     pieces = list(by(model, TestingStrategy.Simple).pieces(lr, SIZE))
     assert [row for piece in pieces for row in piece.rows] == list(range(SIZE[0]))
+    torch.testing.assert_close(torch.cat([piece.colors for piece in pieces], dim=2), expected, atol=1e-6, rtol=0)
     assert set(calls) >= {160, 80, 40}
 
 
