@@ -24,7 +24,7 @@ format: .venv/.installed-dev
 	$(BIN)/python -m pip install --quiet -r requirements.txt
 	touch $@
 
-.venv/.installed-dev: requirements-dev.txt requirements.txt
+.venv/.installed-dev: requirements-dev.txt requirements-extra.txt requirements.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
 	touch .venv/.installed $@

@@ -1,9 +1,10 @@
 """What is tested, and how. The field names are documented and stay as they are."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from Configuration.FrozenConfiguration import Count, Range
 from Configuration.ModelConfiguration import ModelConfiguration, Scale
+from Configuration.protocols import LIIF, PUBLISHED, Protocol, refuse_same_name
 from Models.BenchmarkType import BenchmarkType
 from Models.QualityType import QualityType
 from Models.SavedModelType import SavedModelType
@@ -26,8 +27,18 @@ class BaseTestingConfiguration(ModelConfiguration):
     benchmark: BenchmarkType = BenchmarkType.Photographs
     """What to test on when `test` is called without naming benchmarks."""
 
-    eval_scale: Scale | tuple[Scale, ...] | None = None
-    """Scale or scales to test. None: the benchmark's own."""
+    protocol: Protocol = LIIF
+    """What is compared with what: one of `Configuration/protocols.py`, or your own."""
+
+    eval_scale: Scale | tuple[Scale | tuple[Scale, Scale], ...] | None = None
+    """Scale or scales to test. One that is a pair is (horizontal, vertical): `((2, 3.5),)` is one scale, written 2x3.5,
+    and `(2, 3.5)` are two. LR is floor(HR / scale) per axis, and HR is cropped to round(scale * LR). None: the
+    benchmark's own scales."""
+
+    eval_size: tuple[Count, Count] | None = None
+    """(width, height) that every picture is upscaled to, in pixels. HR is cropped to it, keeping the upper left, and LR
+    is round(size / scale) per axis. With `valid_data_pathScale`, HR must have this size, and the scale is what takes LR
+    there. None: what the scale makes."""
 
     valid_data_path: str | None = None
     """Folder of HR pictures for `BenchmarkType.BENCHMARK`. For the others None: found under `./datasets` or
@@ -59,8 +70,20 @@ class BaseTestingConfiguration(ModelConfiguration):
     program, network, pictures and result included; on a GPU what torch takes there, network included (pictures and
     result are then in the computer's memory). Judges are not included. None: no limit, the whole at once."""
 
+    self_ensemble: Literal[1, 4, 8] | None = None
+    """Views of each picture whose predictions are averaged, with any strategy: 1 is the picture alone, 4 its rotations,
+    8 these and their mirror images. It takes that many times as long. None: as the protocol says."""
+
     judges: tuple[QualityType, ...] = (QualityType.PSNR, QualityType.SSIM, QualityType.LPIPS)
     """Metrics. One that does not apply or can't be had is left out with its reason."""
+
+    measure_cost: bool = False
+    """Also measure parameters, multiply-adds, latency and peak memory at each scale. Off, as it takes eight more
+    pictures per scale, and means something only on a machine that does nothing else."""
+
+    cost_lr_side: Count = 128
+    """Side in pixels of the square LR picture that `measure_cost` upscales whole, whatever the benchmark and strategy.
+    128 is small enough for a CPU at x4; tables compare only at equal sides."""
 
     save_pictures: bool = False
     """Write the super-resolved pictures as PNG."""
@@ -78,8 +101,21 @@ class BaseTestingConfiguration(ModelConfiguration):
         """Refuse settings that contradict each other."""
         super().check()
         self._check_tiles()
+        self._check_scales()
+        refuse_same_name(self.protocol, PUBLISHED.get(self.protocol.name))
+        if isinstance(self.self_ensemble, bool):
+            raise ValueError(f'self_ensemble must be 1, 4, 8 or None, got {self.self_ensemble}; 8 is the usual one.')
         if self.benchmark is BenchmarkType.BENCHMARK and self.valid_data_path is None:
             raise ValueError('valid_data_path must name a folder of HR pictures for BenchmarkType.BENCHMARK, got None.')
+
+    def _check_scales(self) -> None:
+        if self.eval_size is None or self.valid_data_pathScale is None:
+            return
+        if self.eval_scale is not None or '{scale}' in self.valid_data_pathScale:
+            raise ValueError(
+                'eval_size takes the scale from the pictures of valid_data_pathScale: leave eval_scale None and name a '
+                f'folder without {{scale}}, got {self.eval_scale} and {self.valid_data_pathScale!r}.'
+            )
 
     def _check_tiles(self) -> None:
         if self.test_strategy is not TestingStrategy.Simple:

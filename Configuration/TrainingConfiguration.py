@@ -8,9 +8,11 @@ from Configuration.FrozenConfiguration import Count, Options, Range
 from Configuration.ModelConfiguration import ModelConfiguration, Scale
 from Models.BenchmarkType import BenchmarkType
 from Models.LossType import LossType
+from Models.QualityType import QualityType
 from Models.RecipeType import RecipeType
 from Models.SamplingType import SamplingType
 from Models.ScheduleType import ScheduleType
+from Models.TrackerType import TrackerType
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,9 +23,19 @@ class LossTerm:
     weight: float = 1.0
     """Factor before the term; at least 0."""
 
+    options: Options = Options()
+    """Arguments of the loss's class, such as `{'layers': ('relu3_1',)}` for `GramVGG`. Empty: its defaults."""
+
     def __post_init__(self) -> None:
+        if isinstance(self.options, dict):
+            object.__setattr__(self, 'options', Options(self.options))
+        if not isinstance(self.options, Options):
+            raise ValueError(f'options of the loss {self.loss.name} must be a dictionary, got {self.options!r}.')
         if not 0 <= self.weight < float('inf'):
             raise ValueError(f'The weight of {self.loss.name} must be a finite number from 0 on, got {self.weight}.')
+
+    def __str__(self) -> str:
+        return self.loss.name if self.weight == 1 else f'{self.weight:g} x {self.loss.name}'
 
 
 class TrainingConfiguration(ModelConfiguration):
@@ -34,8 +46,8 @@ class TrainingConfiguration(ModelConfiguration):
     """
 
     MAY_CHANGE_ON_RESUME: ClassVar[tuple[str, ...]] = (
-        'epochs', 'device', 'workers', 'images_in_memory', 'validate_every', 'save_every', 'sample_pictures',
-        'tensorboard', 'save_path', 'resume', 'max_image_pixels',
+        'epochs', 'device', 'workers', 'cache', 'cache_folder', 'cache_limit_gib', 'validate_every', 'save_every',
+        'sample_pictures', 'trackers', 'curves', 'stop_after', 'save_path', 'resume', 'max_image_pixels',
     )  # fmt: skip
     """Settings that leave the steps already taken as they are, and so may differ from those of the checkpoint; but see
     `may_change_on_resume`."""
@@ -59,15 +71,25 @@ class TrainingConfiguration(ModelConfiguration):
 
     # The data
 
-    train_data: BenchmarkType | str = BenchmarkType.DIV2K
-    """HR pictures to learn from: a folder's path, or a set with training pictures (DIV2K, Photographs).
-    DIV2K, as everyone in the field trains on it."""
+    train_data: BenchmarkType | str | tuple[BenchmarkType | str, ...] = BenchmarkType.DIV2K
+    """HR pictures to learn from: a folder's path, or a set with training pictures (DIV2K, Photographs), or several of
+    them. DIV2K, as everyone in the field trains on it."""
+
+    train_lr_data: BenchmarkType | str | tuple[BenchmarkType | str, ...] | None = None
+    """LR pictures to learn from, for each entry of `train_data` a folder's path with `{scale}` in it, such as
+    `'mine/LR/X{scale}'`, or DIV2K for its official ones. They pair by name (`0001x2.png` or `0001.png`), and the scale
+    of a sample is one of the whole ones within `scale_range` for which there are folders. None: each crop is reduced by
+    Pillow's bicubic at a scale of its own, as LIIF trains."""
+
+    first_k: Count | None = None
+    """How many training pictures are used, the first of the list: in the order of `train_data`, within each by name.
+    None: all."""
 
     valid_data: BenchmarkType | str = BenchmarkType.DIV2K
     """HR pictures to validate on: a folder's path or a set. Whole pictures, scored as in testing."""
 
     valid_scales: tuple[Scale, ...] = (2, 3, 4)
-    """Scales of the validation. `best` has the highest mean PSNR over them."""
+    """Scales of the validation. `best` has the best mean over them."""
 
     valid_examples: Count | None = 10
     """How many pictures are validated on, the first by name; None: all. Ten, as LIIF validates."""
@@ -88,9 +110,19 @@ class TrainingConfiguration(ModelConfiguration):
     on_bad_image: Literal['refuse', 'skip'] = 'refuse'
     """What to do about unreadable or too small training pictures: list them and stop, or train on the rest."""
 
-    images_in_memory: bool = True
-    """Decode each picture once and keep its bytes (DIV2K: 6.6 GB). False: decode for each crop, many times slower,
-    for folders larger than the memory."""
+    cache: Literal['memory', 'disk', 'none'] = 'memory'
+    """Where the decoded training pictures are kept. `memory`: each start decodes them (DIV2K: minutes, 6.6 GB).
+    `disk`: in `cache_folder`, decoded once for all runs and shared by processes; as fast as long as the system has
+    memory to spare. `none`: decoded for each crop, a hundred times slower. Memory, as it needs nothing else and writes
+    nothing outside of the run."""
+
+    cache_folder: str | None = None
+    """For `cache = 'disk'`: the folder. None: `assr` in $XDG_CACHE_HOME, or in `~/.cache`. It may be deleted between
+    runs."""
+
+    cache_limit_gib: Annotated[float, Range(0.001, 1e6)] = 32
+    """For `cache = 'disk'`: GiB that the folder may take; pictures that were not used for longest make room. 32: DIV2K
+    and Flickr2K together take 26."""
 
     max_image_pixels: Annotated[int, Range(1, 178_000_000)] = 100_000_000
     """Pictures with more pixels are refused unread: a small file can claim to be huge. At most Pillow's own limit."""
@@ -140,8 +172,43 @@ class TrainingConfiguration(ModelConfiguration):
     warmup_start: Annotated[float, Range(1e-6, 1)] = 0.1
     """Where the warm-up begins, as a part of the rate that it leads to."""
 
+    accumulate: Count = 1
+    """Batches whose gradients make one update: as `batch_size` times as large, in the memory of one batch. Each sample
+    counts the same; the last update of an epoch takes what is left. Schedules that go on per batch then go on per
+    update. 1: each batch is an update, as all protocols here have it."""
+
+    clip_gradient: Annotated[float, Range(1e-6, 1e6)] | None = None
+    """Largest norm of the gradient of all weights together; a longer one is shortened to it. None: never, as LIIF and
+    the study train."""
+
+    ema_decay: Annotated[float, Range(0.5, 0.999999)] | None = None
+    """Validate, save and use a moving average of the weights, buffers included, that keeps this share of itself at each
+    update, such as 0.999; the weights that learn are saved beside it. It begins as the initial weights, which 3000
+    updates at 0.999 bring down to 5 %. None: the weights themselves, as LIIF and the study train."""
+
     seed: Annotated[int, Range(0, 2**63 - 1)] = 0
     """Seed of the initial weights, the order and the samples."""
+
+    # The computation. All of it changes the numbers, so none may differ from a checkpoint's.
+
+    precision: Literal['float32', 'bfloat16', 'float16'] = 'float32'
+    """What encoder and decoder compute their convolutions and products in while training. Weights, coordinates, the
+    loss, the update and validation are float32 always. float16 scales the loss so that small gradients do not vanish,
+    and skips updates whose gradients overflow, with a warning. float32, as the protocols here were published."""
+
+    tf32: bool = True
+    """Let a GPU from Ampere on round the factors of float32 products to 10 bits while training; validation is exact.
+    It has no effect on a CPU. True: much faster there, and torch itself has it so for convolutions."""
+
+    channels_last: bool = False
+    """Keep the encoder's weights and images with the channels side by side in memory. Which is faster depends on the
+    machine: on a CPU (EDSR-LIIF) it saved 5 % in float32 and 18 % in bfloat16. False: as the other programs do."""
+
+    compile: bool = False
+    """Compile the network by `torch.compile` for training, which needs a C++ compiler, on a GPU Triton too. The first
+    batches take minutes; whether the others are faster depends on the machine (on a CPU EDSR-LIIF was 39 % slower). A
+    resumed run may then differ in the last bits, as compiled code depends on the shapes seen before. False: try it
+    first."""
 
     # The machine
 
@@ -164,14 +231,29 @@ class TrainingConfiguration(ModelConfiguration):
     validate_every: Count = 1
     """Epochs between validations; the last epoch is always validated."""
 
+    best_by: QualityType = QualityType.PSNR
+    """The metric whose mean over `valid_scales` decides what `best` is, when to stop early and what
+    `ScheduleType.ReduceOnPlateau` looks at. PSNR, as the field has it."""
+
+    best_after_epoch: Annotated[int, Range(0)] = 0
+    """Epochs before `best` may be kept and validations count for `stop_after`. 0: from the first validation on."""
+
+    stop_after: Count | None = None
+    """Early stopping: end the run after so many validations in a row that were no better than the best.
+    None: train for all `epochs`."""
+
     save_every: Count | None = None
     """Keep a checkpoint of each n-th epoch besides `last` and `best`. None: keep none."""
 
     sample_pictures: Annotated[int, Range(0, 64)] = 2
     """Pictures shown at each validation as strips of LR, bicubic, ours and HR."""
 
-    tensorboard: bool = True
-    """Write TensorBoard events into the run's folder."""
+    trackers: tuple[TrackerType, ...] = (TrackerType.TensorBoard,)
+    """Where the run can be watched, besides its log and `metrics.csv`, which are always written. TensorBoard, which
+    only writes files. Empty: nowhere."""
+
+    curves: bool = True
+    """Draw `curves.png` into the run's folder at each validation."""
 
     def __post_init__(self) -> None:
         if self.recipe == '':
@@ -183,6 +265,17 @@ class TrainingConfiguration(ModelConfiguration):
         if 'recipe' not in vars(cls):
             cls.recipe = ''
         super().__init_subclass__()
+
+    @property
+    def train_entries(self) -> tuple[BenchmarkType | str, ...]:
+        """`train_data`, also of one entry, as a tuple."""
+        return self.train_data if isinstance(self.train_data, tuple) else (self.train_data,)
+
+    @property
+    def train_lr_entries(self) -> tuple[BenchmarkType | str, ...] | None:
+        """`train_lr_data` likewise; None if there are no pairs."""
+        entries = self.train_lr_data
+        return entries if entries is None or isinstance(entries, tuple) else (entries,)
 
     @property
     def may_change_on_resume(self) -> tuple[str, ...]:
@@ -197,11 +290,39 @@ class TrainingConfiguration(ModelConfiguration):
             raise ValueError('valid_scales must name at least one scale, got none.')
         if not self.losses or not any(term.weight for term in self.losses):
             raise ValueError(f'losses must hold at least one term with a weight above 0, got {self.losses}.')
-        for name in ('train_data', 'valid_data'):
-            if getattr(self, name) is BenchmarkType.BENCHMARK:
+        for name, entries in (('train_data', self.train_entries), ('valid_data', (self.valid_data,))):
+            if BenchmarkType.BENCHMARK in entries:
                 raise ValueError(f"{name} must be a folder's path instead of BenchmarkType.BENCHMARK.")
+        self._check_training_data()
         self._check_sampling()
         self._check_schedule()
+        if self.best_after_epoch >= self.epochs:
+            raise ValueError(
+                f'best_after_epoch must be less than epochs, got {self.best_after_epoch} and {self.epochs}: '
+                '`best` would never be kept.'
+            )
+        if len(set(self.trackers)) < len(self.trackers):
+            names = ', '.join(tracker.name for tracker in self.trackers)
+            raise ValueError(f'trackers must name each tracker once, got {names}.')
+
+    def _check_training_data(self) -> None:
+        if not self.train_entries:
+            raise ValueError('train_data must name at least one folder or set, got none.')
+        entries = self.train_lr_entries
+        if entries is None:
+            return
+        if len(entries) != len(self.train_entries):
+            raise ValueError(
+                f'train_lr_data must have one entry for each of train_data, got {len(entries)} and '
+                f'{len(self.train_entries)}.'
+            )
+        if self.scale_range[0] < self.scale_range[1]:
+            for entry in entries:
+                if isinstance(entry, str) and '{scale}' not in entry:
+                    raise ValueError(
+                        f"train_lr_data must hold {{scale}} where the folders' names have the scale, such as "
+                        f"'LR/X{{scale}}', got {entry!r}."
+                    )
 
     def _check_sampling(self) -> None:
         if self.queries is None:

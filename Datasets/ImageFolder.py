@@ -2,30 +2,32 @@
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 from tqdm import tqdm
 
-from Utilities.images import ImageError, Photo, Pixels, read_image
+from Datasets.picture_stores import PicturesInMemory, PictureStore
+from Utilities.images import ImageError, Pixels
+from Utilities.problems import list_problems
 
 _LOGGER = logging.getLogger(__name__)
-_SHOWN = 20
 
 
 class ImageFolder:
-    """HR pictures as 8-bit RGB arrays of (height, width, 3).
+    """HR pictures as 8-bit RGB arrays of (height, width, 3), alone or with their LR partners.
 
     Every file is decoded and measured when the folder is built, so that a damaged one is found now and not at night.
 
     Args:
         files: picture files, such as `benchmarks.list_pictures` gives.
-        minimum_side: height and width that a picture must have at least, in pixels.
+        lr_files: for each scale the LR partner of each of them; empty: they have none.
+        store: where the decoded pictures are kept; None: in memory.
+        minimum_side: height and width that an HR picture must have at least, in pixels.
         needed_by: what asks for that size, for the message.
-        on_bad_image: `refuse` lists all bad files and stops; `skip` leaves them out and says how many.
-        in_memory: keep the decoded pictures; else each access decodes the file again.
-        max_image_pixels: larger pictures are bad, by their header alone.
+        on_bad_image: `refuse` lists all bad files and stops; `skip` leaves them out, with their partners, and says so.
+        on_picture: called with each HR file that is in order, and its pixels.
 
     Raises:
         ValueError: listing every bad file with its reason; or if none is left.
@@ -35,62 +37,81 @@ class ImageFolder:
         self,
         files: Sequence[Path],
         *,
+        lr_files: Mapping[int, Sequence[Path]] | None = None,
+        store: PictureStore | None = None,
         minimum_side: int = 1,
         needed_by: str = 'the network',
         on_bad_image: Literal['refuse', 'skip'] = 'refuse',
-        in_memory: bool = True,
-        max_image_pixels: int = 100_000_000,
+        on_picture: Callable[[Path, Pixels], None] = lambda _file, _pixels: None,
     ) -> None:
-        self._max_image_pixels = max_image_pixels
+        lr_files = lr_files or {}
+        self._store = PicturesInMemory() if store is None else store
         self.files: list[Path] = []
-        self._pictures: list[Pixels] | None = [] if in_memory else None
+        self.lr_files: dict[int, list[Path]] = {scale: [] for scale in lr_files}
+        """For each scale the LR partners of `files`."""
         self.skipped: list[str] = []
         """Why each left-out file was left out."""
 
-        notes: Counter[str] = Counter()
-        for file in tqdm(files, desc='Reading pictures', unit='picture', disable=None, leave=False, delay=1):
-            try:
-                photo = read_image(file, max_pixels=max_image_pixels)
-                _refuse_small(file, photo, minimum_side, needed_by)
-            except ImageError as error:
-                self.skipped.append(str(error))
+        self._notes: Counter[str] = Counter()
+        self._store.prepare([*files, *(partner for partners in lr_files.values() for partner in partners)])
+        for index, file in enumerate(
+            tqdm(files, desc='Reading pictures', unit='picture', disable=None, leave=False, delay=1)
+        ):
+            pixels = self._read(file, minimum_side, needed_by)
+            partners = {scale: column[index] for scale, column in lr_files.items()}
+            # Each partner is read, also if one was bad, so that all bad ones are listed.
+            readable = [self._read(partner) is not None for partner in partners.values()]
+            if pixels is None or not all(readable):
                 continue
-            notes.update(_notes_of(photo))
             self.files.append(file)
-            if self._pictures is not None:
-                self._pictures.append(photo.pixels)
-        self._report(notes, len(files), on_bad_image)
+            for scale, partner in partners.items():
+                self.lr_files[scale].append(partner)
+            on_picture(file, pixels)
+        self._report(len(files) * (1 + len(lr_files)), on_bad_image)
 
-    def _report(self, notes: Counter[str], count: int, on_bad_image: str) -> None:
-        for note, number in sorted(notes.items()):
+    def _read(self, file: Path, minimum_side: int = 1, needed_by: str = '') -> Pixels | None:
+        """Read a picture for the first time; None, and a line in `skipped`, if it is bad."""
+        try:
+            reading = self._store.read(file)
+            _refuse_small(file, reading.pixels, minimum_side, needed_by)
+        except ImageError as error:
+            self.skipped.append(str(error))
+            return None
+        self._notes.update(reading.notes)
+        return reading.pixels
+
+    def _report(self, count: int, on_bad_image: str) -> None:
+        for note, number in sorted(self._notes.items()):
             _LOGGER.info('%d of %d pictures: %s.', number, count, note)
         if not self.skipped:
             return
-        listing = '\n  '.join(self.skipped[:_SHOWN])
-        more = f'\n  and {len(self.skipped) - _SHOWN} more' if len(self.skipped) > _SHOWN else ''
+        listing = list_problems(self.skipped)
         if on_bad_image == 'refuse' or not self.files:
             raise ValueError(
-                f'{len(self.skipped)} of {count} pictures can not be used:\n  {listing}{more}\n'
+                f'{len(self.skipped)} of {count} pictures can not be used:{listing}\n'
                 "Mend or remove them, or set on_bad_image = 'skip' to do without."
             )
-        _LOGGER.warning('%d of %d pictures are left out:\n  %s%s', len(self.skipped), count, listing, more)
+        _LOGGER.warning('%d of %d pictures are left out:%s', len(self.skipped), count, listing)
 
     def __len__(self) -> int:
         return len(self.files)
 
     def __getitem__(self, index: int) -> Pixels:
-        if self._pictures is not None:
-            return self._pictures[index]
-        return read_image(self.files[index], max_pixels=self._max_image_pixels).pixels
+        return self._store[self.files[index]]
+
+    @property
+    def pair_scales(self) -> tuple[int, ...]:
+        """The scales at which there are LR partners; none: they are to be made."""
+        return tuple(self.lr_files)
+
+    def lr_partner(self, index: int, scale: int) -> Pixels:
+        """The LR picture that belongs to an HR picture; its sides are those of HR over the scale, rounded down."""
+        return self._store[self.lr_files[scale][index]]
 
 
-def _refuse_small(file: Path, photo: Photo, minimum_side: int, needed_by: str) -> None:
-    height, width = photo.pixels.shape[:2]
+def _refuse_small(file: Path, pixels: Pixels, minimum_side: int, needed_by: str) -> None:
+    height, width = pixels.shape[:2]
     if min(height, width) < minimum_side:
         raise ImageError(
             f'{file} is {width}x{height} pixels, smaller than the {minimum_side}x{minimum_side} that {needed_by} needs.'
         )
-
-
-def _notes_of(photo: Photo) -> list[str]:
-    return [*([photo.note] if photo.note else []), *(['transparency ignored'] if photo.alpha is not None else [])]

@@ -7,19 +7,22 @@ that compare neighbors.
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from Datasets.ImageFolder import ImageFolder
+from Datasets.Turn import Turn
 from Models.SamplingType import SamplingType
 from Utilities.images import Pixels
 from Utilities.resize import resize
-from Utilities.seeding import generator_for
+from Utilities.seeding import Streams, generator_for
 
 
 class Position(NamedTuple):
@@ -53,6 +56,33 @@ class TrainingBatch(NamedTuple):
         return TrainingBatch(*(tensor.to(device, non_blocking=True) for tensor in self))
 
 
+class _Crop(NamedTuple):
+    """An LR patch, and the square of the HR picture that it shows."""
+
+    lr: Pixels
+    picture: Pixels
+    """The whole HR picture."""
+
+    top: int
+    left: int
+    side: int
+    """In pixels of the HR picture."""
+
+
+class _Sample(NamedTuple):
+    """One sample, its colors still as bytes."""
+
+    lr: Pixels
+    """Channels first."""
+
+    hr: Pixels
+    """(queries, 3)."""
+
+    coord: npt.NDArray[np.float32]
+    side: int
+    """Of the HR crop in pixels."""
+
+
 class TrainingCrops(Dataset[TrainingBatch]):
     """Samples as a pure function of (seed, epoch, index): workers, restarts and call order change nothing.
 
@@ -60,9 +90,10 @@ class TrainingCrops(Dataset[TrainingBatch]):
     pictures is the picture. With `SamplingType.Crop` the scale is a function of (seed, epoch, batch).
 
     Args:
-        images: the HR pictures, each at least round(patch * largest scale) pixels wide and high.
+        images: the HR pictures, each at least round(patch * largest scale) pixels wide and high. If they have LR
+            partners, these are the input, at one of their scales each time.
         input_patch: side of the LR patch in pixels.
-        scale_range: smallest and largest scale; drawn uniformly.
+        scale_range: smallest and largest scale; drawn uniformly. Partners have scales of their own.
         queries: HR pixels asked for per sample; a square number for `SamplingType.Window`; `SamplingType.Crop` takes
             them all.
         sampling: which of them.
@@ -84,6 +115,7 @@ class TrainingCrops(Dataset[TrainingBatch]):
         seed: int = 0,
     ) -> None:
         self._images = images
+        self._pair_scales = images.pair_scales
         self._input_patch = input_patch
         self._scale_range = scale_range
         self._queries = queries
@@ -96,16 +128,34 @@ class TrainingCrops(Dataset[TrainingBatch]):
         """Samples per epoch."""
         return len(self._images) * self._repeat
 
+    def file_of(self, sample: int) -> Path:
+        """The picture that a sample of an epoch is cut from."""
+        return self._images.files[sample % len(self._images)]
+
     def __getitem__(self, position: Position | tuple[int, int]) -> TrainingBatch:
-        epoch, index, batch = Position(*position)
+        """One sample, without the axis of the batch."""
+        return TrainingBatch(*(tensor[0] for tensor in self.__getitems__([position])))
+
+    def __getitems__(self, positions: Sequence[Position | tuple[int, int]]) -> TrainingBatch:
+        """The samples of a batch. The loader asks for them together, so that bytes become numbers once per batch."""
+        streams = Streams(self._seed, 'sample')
+        samples = [self._sample_at(Position(*position), streams) for position in positions]
+        return TrainingBatch(
+            lr=_to_colors([sample.lr for sample in samples]),
+            coord=torch.from_numpy(np.stack([sample.coord for sample in samples])),
+            cell=torch.tensor([[2 / sample.side] * 2 for sample in samples]),
+            hr=_to_colors([sample.hr for sample in samples]),
+        )
+
+    def _sample_at(self, position: Position, streams: Streams) -> _Sample:
+        epoch, index, batch = position
         picture_index = index % len(self._images)
         try:
-            random = generator_for(self._seed, 'sample', epoch, index)
+            random = streams.at(epoch, index)
             one_scale = self._sampling is SamplingType.Crop
-            scale = (generator_for(self._seed, 'scale', epoch, batch) if one_scale else random).uniform(
-                *self._scale_range
-            )
-            return self._sample(self._images[picture_index], scale, random)
+            scale_random = generator_for(self._seed, 'scale', epoch, batch) if one_scale else random
+            cut = self._cut_pair if self._pair_scales else self._cut
+            return self._sample(cut(picture_index, scale_random, random), random)
         except Exception as error:
             worker = torch.utils.data.get_worker_info()
             place = f'worker {worker.id}' if worker else 'the main process'
@@ -114,19 +164,33 @@ class TrainingCrops(Dataset[TrainingBatch]):
                 f'Sample {index} of epoch {epoch}, from {self._images.files[picture_index]}, failed in {place}: {error}'
             ) from error
 
-    def _sample(self, picture: Pixels, scale: float, random: np.random.Generator) -> TrainingBatch:
-        side = round(self._input_patch * scale)
-        top, left = (int(random.integers(length - side + 1)) for length in picture.shape[:2])
-        hr = picture[top : top + side, left : left + side]
-        lr = resize(hr, (self._input_patch, self._input_patch), 'pillow')
-        if self._augment:
-            lr, hr = _flip([lr, hr], random.integers(2, size=3).tolist())
+    def _cut(self, index: int, scale_random: np.random.Generator, random: np.random.Generator) -> _Crop:
+        """A crop at any scale, and its reduction."""
+        picture = self._images[index]
+        side = round(self._input_patch * scale_random.uniform(*self._scale_range))
+        top, left = _place(picture, side, random)
+        lr = resize(picture[top : top + side, left : left + side], (self._input_patch, self._input_patch), 'pillow')
+        return _Crop(lr, picture, top, left, side)
+
+    def _cut_pair(self, index: int, scale_random: np.random.Generator, random: np.random.Generator) -> _Crop:
+        """A patch of an LR picture, and the HR pixels that it covers."""
+        scale = self._pair_scales[int(scale_random.integers(len(self._pair_scales)))]
+        picture, partner, patch = self._images[index], self._images.lr_partner(index, scale), self._input_patch
+        top, left = _place(partner, patch, random)
+        return _Crop(partner[top : top + patch, left : left + patch], picture, top * scale, left * scale, patch * scale)
+
+    def _sample(self, crop: _Crop, random: np.random.Generator) -> _Sample:
+        lr, picture, top, left, side = crop
+        turn = Turn(*random.integers(2, size=3).tolist()) if self._augment else Turn()
         chosen = choose_pixels(self._sampling, side, self._queries, random)
-        return TrainingBatch(
-            lr=torch.from_numpy(np.ascontiguousarray(lr.transpose(2, 0, 1))).float() / 255,
-            coord=_coordinates(chosen, side),
-            cell=torch.full((2,), 2 / side),
-            hr=torch.from_numpy(np.ascontiguousarray(hr).reshape(-1, 3)[chosen]).float() / 255,
+        # Numbers of 32 bits divide several times as fast, and a picture has fewer than 2^31 pixels.
+        rows, columns = _divide(chosen.astype(np.int32), side)
+        return _Sample(
+            lr=turn.apply(lr).transpose(2, 0, 1),
+            # The asked pixels are taken out of the picture, which is turned by no more than their numbers.
+            hr=picture.reshape(-1, 3).take(turn.locate(rows, columns, (top, left), side, picture.shape[1]), axis=0),
+            coord=_coordinates(rows, columns, side),
+            side=side,
         )
 
 
@@ -157,19 +221,25 @@ def arrange_pixels(
             return channels_first.unflatten(2, (side, side))
 
 
-def _flip(pictures: Sequence[Pixels], choices: Sequence[int]) -> list[Pixels]:
-    """Flip left-right, flip top-bottom, transpose; each if its choice is 1."""
-    horizontally, vertically, transposed = choices
-    flipped = []
-    for picture in pictures:
-        changed = picture[:, ::-1] if horizontally else picture
-        changed = changed[::-1] if vertically else changed
-        flipped.append(changed.transpose(1, 0, 2) if transposed else changed)
-    return flipped
+def _place(picture: Pixels, side: int, random: np.random.Generator) -> tuple[int, int]:
+    """Row and column where a random square begins."""
+    return int(random.integers(picture.shape[0] - side + 1)), int(random.integers(picture.shape[1] - side + 1))
 
 
-def _coordinates(chosen: np.ndarray, side: int) -> Float[Tensor, 'queries 2']:
-    """Centres of chosen pixels, by the arithmetic of `coordinates.pixel_centers`, without making the whole grid."""
+def _divide(positions: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of positions in a square."""
+    rows = positions // side
+    return rows, positions - rows * side
+
+
+def _coordinates(rows: np.ndarray, columns: np.ndarray, side: int) -> npt.NDArray[np.float32]:
+    """Centres of pixels, by the arithmetic of `coordinates.pixel_centers`, without making the whole grid."""
     half = 1 / side
-    index = torch.from_numpy(np.stack([chosen // side, chosen % side], axis=-1)).float()
-    return -1 + half + (2 * half) * index
+    coord = np.stack([rows, columns], axis=-1, dtype=np.float32, casting='same_kind')
+    coord *= np.float32(2 * half)
+    coord += np.float32(-1 + half)
+    return coord
+
+
+def _to_colors(pixels: Sequence[Pixels]) -> Float[Tensor, '...']:
+    return torch.from_numpy(np.stack(pixels)).float().div_(255)

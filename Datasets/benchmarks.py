@@ -1,22 +1,15 @@
-"""The benchmarks: where their files are, at which scales they are tested, and what is compared.
-
-The protocol is LIIF's (yinboc/liif `test.py`), which most later papers follow: the official LR files up to x4 and
-Pillow's bicubic otherwise; DIV2K on RGB with scale + 6 pixels shaved off each side, the benchmarks on Y with scale
-pixels; the prediction is not rounded to 8 bits.
-"""
+"""The benchmarks: where their files are, and at which scales they are tested. What is compared, a protocol says."""
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from Datasets.photographs import photograph_files
 from Models.BenchmarkType import BenchmarkType
 from Utilities.images import EXTENSIONS
 from Utilities.PathManager import PathManager
-from Utilities.scoring import ScoreColor
-
-PROTOCOL = 'liif'
+from Utilities.scales import AnyScale, scale_text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,24 +21,17 @@ class Benchmark:
     scales: tuple[float, ...]
     """Scales that papers report."""
 
-    color: ScoreColor
-    """Whether RGB or Y is compared."""
+    kind: Literal['classic', 'DIV2K', 'photographs'] = 'classic'
+    """What protocols treat apart: most compare `classic` on Y, the others on RGB, `DIV2K` with a wider border."""
 
     lr_folders: tuple[str, ...] = ()
     """Official LR files, with `{scale}` for the scale."""
 
-    official_scales: tuple[int, ...] = (2, 3, 4)
-    """Scales at which the official LR files are the input."""
-
-    extra_border_px: int = 0
-    """Shaved off each side besides scale pixels."""
-
     training_folders: tuple[str, ...] = ()
     """HR pictures to train on, if the set has any."""
 
-    def border_px(self, scale: float) -> int:
-        """Pixels shaved off each side before comparing."""
-        return math.ceil(scale) + self.extra_border_px
+    training_lr_folders: tuple[str, ...] = ()
+    """Official LR files of the training pictures, with `{scale}` for the scale."""
 
 
 _FIELD_SCALES = (2, 3, 4, 6, 8, 12)
@@ -56,13 +42,12 @@ def _classic(name: str, scales: tuple[float, ...] = _FIELD_SCALES) -> Benchmark:
         hr_folders=(f'{name}/HR', f'benchmark/{name}/HR', name),
         lr_folders=(f'{name}/LR_bicubic/X{{scale}}', f'benchmark/{name}/LR_bicubic/X{{scale}}'),
         scales=scales,
-        color='Y',
     )
 
 
 BENCHMARKS = {
-    BenchmarkType.Photographs: Benchmark(hr_folders=(), scales=(2, 2.7, 3, 4), color='RGB'),
-    BenchmarkType.BENCHMARK: Benchmark(hr_folders=(), scales=(2, 3, 4), color='Y'),
+    BenchmarkType.Photographs: Benchmark(hr_folders=(), scales=(2, 2.7, 3, 4), kind='photographs'),
+    BenchmarkType.BENCHMARK: Benchmark(hr_folders=(), scales=(2, 3, 4)),
     BenchmarkType.Set5: _classic('Set5'),
     BenchmarkType.Set14: _classic('Set14'),
     BenchmarkType.B100: _classic('B100'),
@@ -73,9 +58,9 @@ BENCHMARKS = {
         hr_folders=('DIV2K/DIV2K_valid_HR',),
         lr_folders=('DIV2K/DIV2K_valid_LR_bicubic/X{scale}',),
         training_folders=('DIV2K/DIV2K_train_HR',),
+        training_lr_folders=('DIV2K/DIV2K_train_LR_bicubic/X{scale}',),
         scales=(2, 3, 4, 6, 12, 18, 24, 30),
-        color='RGB',
-        extra_border_px=6,
+        kind='DIV2K',
     ),
 }
 
@@ -114,12 +99,13 @@ def training_files(data: BenchmarkType | str) -> list[Path]:
     return list_pictures(_find(BENCHMARKS[data].training_folders, f'the training pictures of {data.name}'), 'them')
 
 
-def official_lr_folder(benchmark: BenchmarkType, scale: float) -> Path | None:
+def official_lr_folder(
+    benchmark: BenchmarkType, scale: AnyScale, official_scales: Sequence[int] = (2, 3, 4)
+) -> Path | None:
     """Folder of the official LR files at a scale; None where the protocol makes its own, or they are not there."""
-    row = BENCHMARKS[benchmark]
-    if scale not in row.official_scales:
+    if scale not in official_scales:
         return None
-    names = [name.format(scale=f'{scale:g}') for name in row.lr_folders]
+    names = [name.format(scale=scale_text(scale)) for name in BENCHMARKS[benchmark].lr_folders]
     return next((root / name for root in PathManager.dataset_roots() for name in names if (root / name).is_dir()), None)
 
 
@@ -132,13 +118,18 @@ def list_pictures(folder: Path, meaning: str) -> list[Path]:
     if not folder.is_dir():
         raise FileNotFoundError(f'{folder} should hold {meaning}, but is not a folder.')
     entries = sorted(folder.iterdir())
-    files = [file for file in entries if file.suffix.lower() in EXTENSIONS and file.is_file()]
+    # A link that leads nowhere is a picture that is missing: reading it says so.
+    files = [file for file in entries if file.suffix.lower() in EXTENSIONS and (file.is_file() or _is_lost_link(file))]
     if not files:
         held = ', '.join(entry.name for entry in entries[:5]) or 'nothing'
         raise FileNotFoundError(
             f'{folder} should hold {meaning} ({", ".join(EXTENSIONS)}), but holds none of them: {held}.'
         )
     return files
+
+
+def _is_lost_link(file: Path) -> bool:
+    return file.is_symlink() and not file.exists()
 
 
 def _find(names: Sequence[str], meaning: str) -> Path:

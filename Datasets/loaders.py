@@ -39,6 +39,11 @@ class EpochBatches(Sampler[list[Position]]):
         """Batches of each epoch."""
         return -(-self._samples // self._batch_size)
 
+    def positions_of(self, epoch: int, batch: int) -> list[Position]:
+        """The samples of one batch of the run, counted from 0 within its epoch."""
+        order = generator_for(self._seed, 'order', epoch).permutation(self._samples).tolist()
+        return [Position(epoch, index, batch) for index in order[batch * self._batch_size :][: self._batch_size]]
+
     def __len__(self) -> int:
         return max(0, (self._epochs - self._start_epoch + 1) * self.batches_per_epoch - self._start_batch)
 
@@ -58,6 +63,7 @@ def load_batches(
     loader: DataLoader[TrainingBatch] = DataLoader(
         crops,
         batch_sampler=batches,
+        collate_fn=_as_it_is,  # type: ignore[arg-type]  # `__getitems__` gives a batch, not a list
         num_workers=workers,
         pin_memory=pin_memory,
         worker_init_fn=_start_worker,
@@ -71,6 +77,10 @@ def load_batches(
         # The traceback of an error would keep the iterator, and with it the processes, alive until Python ends.
         if workers:
             iterator._shutdown_workers()  # type: ignore[attr-defined]
+
+
+def _as_it_is(batch: TrainingBatch) -> TrainingBatch:
+    return batch
 
 
 def _start_worker(worker: int) -> None:

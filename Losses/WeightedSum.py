@@ -26,11 +26,6 @@ class WeightedSum(nn.Module):
         self.losses = nn.ModuleDict({name: loss for name, loss, _ in terms})
         self.weights = {name: weight for name, _, weight in terms}
 
-    @property
-    def needs_neighbors(self) -> list[str]:
-        """Names of the terms that refuse scattered pixels."""
-        return [name for name, loss in self.losses.items() if loss.needs_neighbors]
-
     def forward(
         self, sr: Float[Tensor, '*shape'], hr: Float[Tensor, '*shape']
     ) -> tuple[Float[Tensor, ''], dict[str, Tensor]]:

@@ -12,3 +12,6 @@ class LossType(Enum):
 
     GramRGB = 'GramRGB'
     """Mean squared difference of the Gram matrices of red, green and blue."""
+
+    GramVGG = 'GramVGG'
+    """Squared distance of the Gram matrices of VGG19's features; needs neighboring pixels and VGG19's weights."""

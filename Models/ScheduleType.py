@@ -20,4 +20,4 @@ class ScheduleType(Enum):
     """From `minimum_rate` up to `learning_rate` and down again in `cycle_epochs`, batch by batch."""
 
     ReduceOnPlateau = 'ReduceOnPlateau'
-    """Multiplied by `gamma` when the validation's PSNR has not risen in more than `patience` validations."""
+    """Multiplied by `gamma` when the validation has not improved, by `best_by`, in more than `patience` validations."""

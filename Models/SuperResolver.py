@@ -1,6 +1,5 @@
 """An encoder and a decoder that together super-resolve: [0, 1] in, [0, 1] out."""
 
-import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +9,7 @@ from torch import Tensor, nn
 
 from Models.Decoders.Decoder import Decoder
 from Models.Encoders.Encoder import Encoder
-from Utilities.coordinates import Crop, centers_in_crop, pixel_centers
+from Utilities.coordinates import Crop, PixelChunks, centers_in_crop, pixel_centers
 from Utilities.memory import ChunkMemoryError, is_out_of_memory
 
 # The activations of a chunk should stay in a CPU's cache; a GPU wants fewer, larger launches.
@@ -21,23 +20,6 @@ _QUERIES_PER_CHUNK_GPU = 65_536
 def default_chunk(device: torch.device) -> int:
     """Coordinates asked for at a time, where nothing else is said."""
     return _QUERIES_PER_CHUNK_CPU if device.type == 'cpu' else _QUERIES_PER_CHUNK_GPU
-
-
-@dataclasses.dataclass(frozen=True)
-class PixelChunks:
-    """Coordinates of all crossings of rows and columns, row after row, in pieces; each pass gives the same."""
-
-    rows: Float[Tensor, ' height']
-    columns: Float[Tensor, ' width']
-    per_chunk: int
-    batch: int
-
-    def __iter__(self) -> Iterator[Float[Tensor, 'batch _ 2']]:
-        count, width = len(self.rows) * len(self.columns), len(self.columns)
-        for start in range(0, count, self.per_chunk):
-            pixel = torch.arange(start, min(start + self.per_chunk, count), device=self.rows.device)
-            coord = torch.stack([self.rows[pixel // width], self.columns[pixel % width]], dim=-1)
-            yield coord.expand(self.batch, -1, -1)
 
 
 class SuperResolver(nn.Module):

@@ -10,6 +10,7 @@ from Models.SamplingType import SamplingType
 from Models.SavedModelType import SavedModelType
 from Models.ScheduleType import ScheduleType
 from Models.TestingStrategy import TestingStrategy
+from Models.TrackerType import TrackerType
 
 __all__ = [
     'BenchmarkType',
@@ -22,4 +23,5 @@ __all__ = [
     'SavedModelType',
     'ScheduleType',
     'TestingStrategy',
+    'TrackerType',
 ]

@@ -1,6 +1,7 @@
 """How far a training run is."""
 
 import dataclasses
+import math
 from typing import Any
 
 from Utilities.averages import RunningMean
@@ -20,10 +21,13 @@ class Progress:
     """Samples learned from since the start."""
 
     best: float | None = None
-    """Highest mean validation PSNR so far, in dB."""
+    """Best mean of the validation so far, of the metric that the recipe's `best_by` names."""
 
     best_epoch: int = 0
     """Epoch that reached it."""
+
+    validations_without_better: int = 0
+    """Validations in a row, up to now, that were no better than the best."""
 
     pictures: int = 0
     """Training pictures in use."""
@@ -48,6 +52,16 @@ class Progress:
             progress.averages[name].load_state_dict(mean_state)
         return progress
 
-    def is_better(self, psnr: float | None) -> bool:
-        """Whether a validation beats the best so far. What is missing or not a number never does."""
-        return psnr is not None and psnr == psnr and (self.best is None or psnr > self.best)  # noqa: PLR0124
+    def is_better(self, value: float | None, *, higher_is_better: bool = True) -> bool:
+        """Whether a validation beats the best so far. A tie does not; what is missing or not a number never does."""
+        if value is None or math.isnan(value):
+            return False
+        return self.best is None or (value > self.best if higher_is_better else value < self.best)
+
+    def judge(self, value: float | None, epoch: int, *, higher_is_better: bool) -> bool:
+        """Take note of a validation; returns whether it is the best so far."""
+        if not self.is_better(value, higher_is_better=higher_is_better):
+            self.validations_without_better += 1
+            return False
+        self.best, self.best_epoch, self.validations_without_better = value, epoch, 0
+        return True

@@ -11,31 +11,34 @@ import torch
 from tqdm import tqdm
 
 from Configuration.BaseTestingConfiguration import BaseTestingConfiguration
-from Datasets.BenchmarkImages import BenchmarkImages
-from Datasets.benchmarks import BENCHMARKS, PROTOCOL, Benchmark, hr_files
 from Models.BenchmarkType import BenchmarkType
 from Models.QualityType import QualityType
-from Orchestrators.evaluation import Evaluated, Judges, Scores, build_judges, evaluate, mean_scores
+from Models.TestingStrategy import TestingStrategy
+from Orchestrators.cost import Cost, cost_columns, measure_cost
+from Orchestrators.evaluation import (
+    Evaluated,
+    Judges,
+    Scores,
+    build_judges,
+    evaluate,
+    mean_of,
+    mean_scores,
+    not_finite,
+)
 from Orchestrators.file_names import checkpoint_path
-from Orchestrators.strategies import Predictor, bicubic, predictor_of
+from Orchestrators.self_ensemble import self_ensembled
+from Orchestrators.strategies import bicubic, predictor_of
+from Orchestrators.testing_tasks import Method, Task, limit_cell, refuse_other_protocol, tasks_of
 from Orchestrators.trained_model import TrainedModel, load_trained_model
 from Utilities.Checkpoint import CheckpointError
 from Utilities.devices import choose_device
 from Utilities.images import to_pixels, write_png
 from Utilities.reports import append_csv, format_number, format_table
+from Utilities.scale_consistency import scale_consistency
+from Utilities.scales import AnyScale, scale_text
 from Utilities.version import code_version
 
 _LOGGER = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Task:
-    """One benchmark at one scale."""
-
-    benchmark: BenchmarkType
-    scale: float
-    row: Benchmark
-    images: BenchmarkImages
 
 
 class TestingOrchestrator:
@@ -66,67 +69,101 @@ class TestingOrchestrator:
         path = checkpoint_path(configuration, configuration.model_name, configuration.model_path)
         model = load_trained_model(path, device)
         _refuse_other_network(configuration, model, path)
-        tasks = [task for benchmark in benchmarks or (configuration.benchmark,) for task in self._tasks(benchmark)]
+        refuse_other_protocol(self._table(path), configuration.protocol)
+        tasks = [
+            task
+            for benchmark in benchmarks or (configuration.benchmark,)
+            for task in tasks_of(configuration, benchmark)
+        ]
         judges = build_judges(configuration.judges, device)
-        predict = predictor_of(
-            model.network,
-            configuration.test_strategy,
-            device,
-            configuration.eval_batch_size,
-            configuration.breakdown_patch_size,
-            configuration.overlap,
-            max_memory=configuration.max_memory,
-        )
+        limit_cell(model.network, configuration.decoder, configuration.protocol)
+        methods = (Method('bicubic', bicubic), self._method(model, device))
         _LOGGER.info('Testing %s (epoch %d) on %s, version %s', path, model.epoch, device, code_version())
 
+        costs = self._costs(model, {task.scale for task in tasks}, device)
         rows: list[dict[str, object]] = []
         image_rows: list[dict[str, object]] = []
         identity = self._identity(model, path, device)
         for benchmark in dict.fromkeys(task.benchmark for task in tasks):
             lines = []
             for task in (task for task in tasks if task.benchmark is benchmark):
-                for method, predictor in (('bicubic', bicubic), (model.name, predict)):
-                    results = self._evaluate(task, method, predictor, judges, path)
+                for method in methods:
+                    results = self._evaluate(task, method, judges, path)
                     head = identity | _task_columns(task, method)
-                    rows.append(head | _row_columns(results))
+                    cost = None if method is methods[0] else costs.get(task.scale)
+                    rows.append(head | _row_columns(results) | cost_columns(cost))
                     image_rows += [head | _image_columns(result) for result in results]
-                    lines.append(_table_line(task, method, results, judges, is_first=predictor is bicubic))
+                    is_first = method is methods[0]
+                    lines.append(_table_line(task, method.name, results, judges, is_first=is_first))
             _LOGGER.info('\n%s\n%s', _title(benchmark, tasks), format_table(_table_header(judges), lines))
         _LOGGER.info("\nbicubic: MATLAB's imresize, rounded to 8 bits. %s: a judge that could not be had.", '–')
         self._write(path, rows, image_rows)
         return rows
 
-    def _tasks(self, benchmark: BenchmarkType) -> list[_Task]:
-        configuration, row = self.configuration, BENCHMARKS[benchmark]
-        if benchmark is BenchmarkType.BENCHMARK and configuration.valid_data_path is None:
-            raise ValueError('valid_data_path must name a folder of HR pictures for BenchmarkType.BENCHMARK, got None.')
-        # The paths belong to the user's own folder; a named benchmark in the same call keeps its own files.
-        own = benchmark in (BenchmarkType.BENCHMARK, configuration.benchmark)
-        files = hr_files(benchmark, configuration.valid_data_path if own else None)[: configuration.total_example]
-        tasks = []
-        for scale in _scales(configuration.eval_scale, row.scales):
-            lr_folder = None
-            if own and configuration.valid_data_pathScale is not None:
-                lr_folder = Path(configuration.valid_data_pathScale.replace('{scale}', f'{scale:g}'))
-            images = BenchmarkImages.of_protocol(benchmark, files, scale, lr_folder)
-            tasks.append(_Task(benchmark, scale, row, images))
-        return tasks
+    def _method(self, model: TrainedModel, device: torch.device) -> Method:
+        configuration = self.configuration
+        chunk, views = (
+            configuration.eval_batch_size,
+            configuration.self_ensemble or configuration.protocol.self_ensemble,
+        )
+        predict = predictor_of(
+            model.network,
+            configuration.test_strategy,
+            device,
+            chunk,
+            configuration.breakdown_patch_size,
+            configuration.overlap,
+            max_memory=configuration.max_memory,
+        )
+        if configuration.max_memory is not None:
+            # The whole may not fit.
+            return Method(model.name, self_ensembled(predict, views), views)
+        whole = predictor_of(model.network, TestingStrategy.Simple, device, chunk)
+        return Method(model.name, self_ensembled(predict, views), views, self_ensembled(whole, views))
 
-    def _evaluate(self, task: _Task, method: str, predictor: Predictor, judges: Judges, path: Path) -> list[Evaluated]:
-        results = []
-        border_px = task.row.border_px(task.scale)
-        evaluated = evaluate(predictor, task.images, judges, color=task.row.color, border_px=border_px)
-        name = f'{task.benchmark.name} x{task.scale:g} {method}'
+    def _costs(self, model: TrainedModel, scales: set[AnyScale], device: torch.device) -> dict[AnyScale, Cost]:
+        if not self.configuration.measure_cost:
+            return {}
+        side, chunk = self.configuration.cost_lr_side, self.configuration.eval_batch_size
+        _LOGGER.info('Measuring the cost of one LR picture of %dx%d pixels', side, side)
+        return {
+            scale: measure_cost(model.network, (side, side), scale, device, queries_per_chunk=chunk) for scale in scales
+        }
+
+    def _evaluate(self, task: Task, method: Method, judges: Judges, path: Path) -> list[Evaluated]:
+        results: list[Evaluated] = []
+        evaluated = evaluate(
+            method.predict,
+            task.images,
+            judges,
+            color=task.color,
+            border_px=task.border_px,
+            rounds_to_8_bits=task.protocol.rounds_to_8_bits,
+        )
+        name = f'{task.benchmark.name} x{scale_text(task.scale)} {method.name}'
+        difference = None
         for result in tqdm(evaluated, name, len(task.images), unit='picture', leave=False, disable=None):
-            if self.configuration.save_pictures and method != 'bicubic':
-                write_png(self._picture_folder(path, task) / f'{result.name}.png', to_pixels(result.sr[0]))
+            if self.configuration.save_pictures and method.name != 'bicubic':
+                folder = Path(self.configuration.result_path) / path.stem / task.folder
+                write_png(folder / f'{result.name}.png', to_pixels(result.sr[0]))
+            # One picture tells; a second would cost as much again.
+            measured = method.difference_from_whole(result) if difference is None else None
+            difference = measured if difference is None else difference
             # The scores stay, the pictures go: a benchmark of 2K pictures would not fit into memory.
             nothing = result.sr.new_empty(1, 3, 0, 0)
-            results.append(dataclasses.replace(result, lr=nothing, sr=nothing, hr=nothing))
+            consistency = scale_consistency(result.sr, result.lr, task.images.convention)
+            results.append(
+                dataclasses.replace(
+                    result, lr=nothing, sr=nothing, hr=nothing,
+                    difference_from_whole=measured, scale_consistency_db=consistency,
+                )
+            )  # fmt: skip
+        if not_finite(results):
+            _LOGGER.warning(
+                '%s: %s. The mean leaves infinite scores out, and is not a number if one of them is not.',
+                name, not_finite(results),
+            )  # fmt: skip
         return results
-
-    def _picture_folder(self, path: Path, task: _Task) -> Path:
-        return Path(self.configuration.result_path) / path.stem / f'{task.benchmark.name}_x{task.scale:g}'
 
     def _identity(self, model: TrainedModel, path: Path, device: torch.device) -> dict[str, object]:
         configuration = self.configuration
@@ -143,18 +180,25 @@ class TestingOrchestrator:
             'samples_seen': model.samples_seen,
             'seed': model.configuration.get('seed'),
             'strategy': configuration.test_strategy.name,
-            'exactness': None,  # told by the results; here for its place in the table
-            'protocol': PROTOCOL,
+            'exactness': None,  # these three are told by the results and the method; here for their place in the table
+            'difference_from_whole': None,
+            'self_ensemble': None,
+            'protocol': configuration.protocol.name,
+            'protocol_fields': configuration.protocol.describe(),
+            'eval_size': None if configuration.eval_size is None else '{}x{}'.format(*configuration.eval_size),
             'device': str(device),
             'code_version': code_version(),
             'torch_version': str(torch.__version__),
         }
 
+    def _table(self, path: Path) -> Path:
+        return Path(self.configuration.result_path) / f'{path.stem}.csv'
+
     def _write(self, path: Path, rows: Sequence[dict[str, object]], image_rows: Sequence[dict[str, object]]) -> None:
         folder = Path(self.configuration.result_path)
-        append_csv(folder / f'{path.stem}.csv', rows)
+        append_csv(self._table(path), rows)
         append_csv(folder / f'{path.stem}_images.csv', image_rows)
-        _LOGGER.info('Table:       %s', folder / f'{path.stem}.csv')
+        _LOGGER.info('Table:       %s', self._table(path))
         _LOGGER.info('Per picture: %s', folder / f'{path.stem}_images.csv')
         if self.configuration.save_pictures:
             _LOGGER.info('Pictures:    %s', folder / path.stem)
@@ -168,20 +212,15 @@ def _refuse_other_network(configuration: BaseTestingConfiguration, model: Traine
             raise CheckpointError(f'{path} holds the {setting} {found}, but {setting} = {asked} is asked for.')
 
 
-def _scales(setting: float | tuple[float, ...] | None, published: tuple[float, ...]) -> tuple[float, ...]:
-    if setting is None:
-        return published
-    return setting if isinstance(setting, tuple) else (setting,)
-
-
-def _task_columns(task: _Task, method: str) -> dict[str, object]:
+def _task_columns(task: Task, method: Method) -> dict[str, object]:
     return {
-        'method': method,
+        'self_ensemble': method.self_ensemble,
+        'method': method.name,
         'benchmark': task.benchmark.name,
-        'scale': task.scale,
+        'scale': scale_text(task.scale) if isinstance(task.scale, tuple) else task.scale,
         'lr': task.images.lr_source,
-        'color': task.row.color,
-        'border_px': task.row.border_px(task.scale),
+        'color': task.color,
+        'border_px': task.border_px,
     }
 
 
@@ -192,23 +231,36 @@ def _score_columns(scores: Scores) -> dict[str, object]:
 def _row_columns(results: Sequence[Evaluated]) -> dict[str, object]:
     seconds = sum(result.seconds for result in results) / len(results)
     is_exact = all(result.exactness == 'exact' for result in results)
-    return {'exactness': 'exact' if is_exact else 'approximate'} | (
-        {'pictures': len(results)} | _score_columns(mean_scores(results)) | {'seconds_per_picture': round(seconds, 4)}
+    differences = [result.difference_from_whole for result in results]
+    return (
+        {
+            'exactness': 'exact' if is_exact else 'approximate',
+            'difference_from_whole': next((value for value in differences if value is not None), None),
+            'pictures': len(results),
+        }
+        | _score_columns(mean_scores(results))
+        | {'scale_consistency_db': mean_of([result.scale_consistency_db for result in results])}
+        | {'not_finite': not_finite(results), 'seconds_per_picture': round(seconds, 4)}
     )
 
 
 def _image_columns(result: Evaluated) -> dict[str, object]:
     return (
-        {'exactness': result.exactness, 'picture': result.name}
+        {
+            'exactness': result.exactness,
+            'difference_from_whole': result.difference_from_whole,
+            'picture': result.name,
+        }
         | _score_columns(result.scores)
-        | {'seconds': round(result.seconds, 4)}
+        | {'scale_consistency_db': result.scale_consistency_db, 'seconds': round(result.seconds, 4)}
     )
 
 
-def _title(benchmark: BenchmarkType, tasks: Sequence[_Task]) -> str:
+def _title(benchmark: BenchmarkType, tasks: Sequence[Task]) -> str:
     task = next(task for task in tasks if task.benchmark is benchmark)
-    border = 'scale' if not task.row.extra_border_px else f'scale + {task.row.extra_border_px}'
-    return f'{benchmark.name}: {len(task.images)} pictures, {task.row.color}, border {border}, protocol {PROTOCOL}'
+    border = task.protocol.border_text(task.row.kind)
+    compared = f'{task.color}, border {border}, protocol {task.protocol.name}'
+    return f'{benchmark.name}: {len(task.images)} pictures, {compared}'
 
 
 def _table_header(judges: Judges) -> list[str]:
@@ -216,11 +268,11 @@ def _table_header(judges: Judges) -> list[str]:
     return ['scale', 'method', *(f'{kind.name}{units[kind]}' for kind in judges), 's/picture']
 
 
-def _table_line(task: _Task, method: str, results: Sequence[Evaluated], judges: Judges, *, is_first: bool) -> list[str]:
+def _table_line(task: Task, method: str, results: Sequence[Evaluated], judges: Judges, *, is_first: bool) -> list[str]:
     scores = mean_scores(results)
     cells = [
         format_number(scores[kind], judge.decimals) if judge is not None else format_number(None, 0)
         for kind, judge in judges.items()
     ]
     seconds = math.fsum(result.seconds for result in results) / len(results)
-    return [f'x{task.scale:g}' if is_first else '', method, *cells, f'{seconds:.2f}']
+    return [f'x{scale_text(task.scale)}' if is_first else '', method, *cells, f'{seconds:.2f}']

@@ -1,30 +1,37 @@
 """One training run: set up, resume, epochs, validation, checkpoints."""
 
 import contextlib
+import dataclasses
 import logging
 from pathlib import Path
 
 from Configuration.TrainingConfiguration import TrainingConfiguration
-from Datasets.benchmarks import training_files
 from Datasets.ImageFolder import ImageFolder
 from Datasets.loaders import EpochBatches, load_batches
 from Datasets.TrainingCrops import TrainingBatch, TrainingCrops
 from Models.BenchmarkType import BenchmarkType
+from Models.Quality.QualityModel import QualityModel
 from Models.SavedModelType import SavedModelType
+from Orchestrators.failures import BatchNames, describe_failure, raise_if_out_of_memory
 from Orchestrators.file_names import checkpoint_path, run_folder
 from Orchestrators.Progress import Progress
 from Orchestrators.resuming import checkpoint_to_continue
 from Orchestrators.Steps.build import build_step
 from Orchestrators.trained_model import load_initial_weights
+from Orchestrators.training_pictures import read_pictures
+from Orchestrators.TrainingRecord import TrainingRecord, scalars_of
 from Orchestrators.Validation import Validation, ValidationResult, ValidationStoppedError
 from Utilities.averages import RunningMean
 from Utilities.Checkpoint import Checkpoint
 from Utilities.command_line import RunFailedError
-from Utilities.devices import choose_device
-from Utilities.ProgressBar import ProgressBar, decibels_of
+from Utilities.devices import allow_tf32, choose_device
+from Utilities.find_class import find_class
+from Utilities.Pace import Pace
+from Utilities.ProgressBar import ProgressBar
 from Utilities.Run import Run
 from Utilities.seeding import restore_torch_state, torch_state
 from Utilities.StopRequest import StopRequest
+from Utilities.tracking import Trackers
 from Utilities.version import code_version
 
 _LOGGER = logging.getLogger(__name__)
@@ -54,7 +61,7 @@ class TrainingOrchestrator:
         recipe = self.recipe
         device = choose_device(recipe.device)
         folder = run_folder(recipe, recipe.save_path)
-        with Run.start(folder, device, tensorboard=recipe.tensorboard) as run, StopRequest() as stop:
+        with Run.start(folder, device) as run, StopRequest() as stop:
             _LOGGER.info(
                 f'Recipe {recipe.recipe_name}: {recipe.encoder.name} with {recipe.decoder.name} on {device}, '
                 f'version {code_version()}'
@@ -64,6 +71,12 @@ class TrainingOrchestrator:
                 train_on = 'To train on, raise epochs; to' if 'epochs' in recipe.may_change_on_resume else 'To'
                 _LOGGER.info(
                     f'This run is finished: {training.describe_best()}. {train_on} start anew, move {folder}* away.'
+                )
+            elif training.has_stopped_early:
+                _LOGGER.info(
+                    f'This run has finished by early stopping: {training.describe_best()}, none better in '
+                    f'{training.progress.validations_without_better} validations since. To train on, raise stop_after '
+                    f'or set it to None; to start anew, move {folder}* away.'
                 )
             else:
                 training.run_epochs()
@@ -77,6 +90,9 @@ class _Training:
         self._recipe = recipe
         self._run = run
         self._stop = stop
+        self._batch_names: BatchNames | None = None
+        allow_tf32(recipe.tf32)
+        self._pace = Pace()
         self._step = build_step(recipe, run.device)
         self._checkpoint = checkpoint_to_continue(recipe)
         self.progress = Progress.from_state_dict(self._checkpoint.progress) if self._checkpoint else Progress()
@@ -86,16 +102,41 @@ class _Training:
 
     def describe_best(self) -> str:
         progress = self.progress
-        best = (
-            'no validation' if progress.best is None else f'best {progress.best:.2f} dB in epoch {progress.best_epoch}'
-        )
+        best = 'no best'
+        if progress.best is not None:
+            value = f'{progress.best:.{self._judge.decimals}f} {self._judge.unit}'.rstrip()
+            best = f'best {self._recipe.best_by.name} {value} in epoch {progress.best_epoch}'
         return f'{progress.epoch} epochs, {best}'
 
+    @property
+    def has_stopped_early(self) -> bool:
+        """Whether so many validations have brought nothing better that the recipe gives up."""
+        limit = self._recipe.stop_after
+        return limit is not None and self.progress.validations_without_better >= limit
+
+    @property
+    def _judge(self) -> type[QualityModel]:
+        return find_class(self._recipe.best_by, 'Models.Quality')
+
     def run_epochs(self) -> None:
-        """Train from where `progress` stands to the recipe's last epoch."""
+        """Train from where `progress` stands to the recipe's last epoch, or until it gives up."""
+        kinds, samples_seen = self._recipe.trackers, self.progress.samples_seen
+        with Trackers.start(kinds, self._run.folder, samples_seen) as trackers:
+            self._run = dataclasses.replace(self._run, trackers=trackers)
+            self._run_epochs()
+
+    def _run_epochs(self) -> None:
         recipe = self._recipe
         self._refuse_unreachable_scales()
-        images = self._read_images()
+        validation = Validation(
+            recipe.valid_data,
+            recipe.valid_scales,
+            recipe.valid_examples,
+            recipe.sample_pictures,
+            recipe.best_by,
+            self._run,
+        )
+        images = self._read_images(validation)
         crops = TrainingCrops(
             images,
             input_patch=recipe.input_patch,
@@ -107,10 +148,10 @@ class _Training:
             seed=recipe.seed,
         )
         self._start_step(-(-len(crops) // recipe.batch_size))
-        validation = Validation(
-            recipe.valid_data, recipe.valid_scales, recipe.valid_examples, recipe.sample_pictures, self._run
-        )
-        self._run.write_json('configuration.json', recipe.to_dict() | {'code_version': code_version()})
+        self._record = TrainingRecord(recipe, self._run)
+        settings = recipe.to_dict() | {'code_version': code_version()}
+        self._run.write_json('configuration.json', settings)
+        self._run.trackers.add_settings(settings)
         self._announce(images, len(crops), validation.pictures)
         self._exit_if_asked(save=False)
         try:
@@ -118,7 +159,11 @@ class _Training:
         except (RuntimeError, OSError, FloatingPointError) as error:
             raise RunFailedError(self._describe_failure(error)) from error
         files = ', '.join(str(self._path(kind)) for kind in (SavedModelType.Best, SavedModelType.Last))
-        _LOGGER.info(f'Finished: {self.describe_best()}. Checkpoints: {files}')
+        ended = 'Finished'
+        if self.has_stopped_early and self.progress.epoch < recipe.epochs:
+            count = self.progress.validations_without_better
+            ended = f'Stopped early, as {count} validations in a row were no better (stop_after = {recipe.stop_after})'
+        _LOGGER.info(f'{ended}: {self.describe_best()}. Checkpoints: {files}')
 
     def _refuse_unreachable_scales(self) -> None:
         recipe = self._recipe
@@ -144,6 +189,8 @@ class _Training:
         batches_per_epoch = -(-len(crops) // recipe.batch_size)
         if self.progress.batch == batches_per_epoch:
             self._end_epoch(validation)  # Its validation was stopped.
+        if self.has_stopped_early:
+            return
         batches = EpochBatches(
             len(crops),
             recipe.batch_size,
@@ -152,76 +199,76 @@ class _Training:
             start_epoch=self.progress.epoch + 1,
             start_batch=self.progress.batch,
         )
+        self._batch_names = BatchNames(crops, batches)
         workers = recipe.workers if recipe.workers is not None else _GPU_WORKERS * (device.type == 'cuda')
         loader = load_batches(crops, batches, workers=workers, pin_memory=device.type == 'cuda')
         bar = ProgressBar(recipe.epochs * len(crops), self.progress.samples_seen)
         with contextlib.closing(loader), bar:
-            for batch in loader:
+            for batch in self._pace.take(loader):
                 self._learn(batch.to(device), bar)
                 self._exit_if_asked(save=True)
                 if self.progress.batch == batches_per_epoch:
                     self._end_epoch(validation)
+                    if self.has_stopped_early:
+                        return
 
     def _learn(self, batch: TrainingBatch, bar: ProgressBar) -> None:
-        parts = self._step.run(batch)
+        try:
+            parts = self._step.run(batch)
+        except RuntimeError as error:
+            raise_if_out_of_memory(error, batch, self._recipe, self._run.device)
+            raise
         count = batch.lr.shape[0]
         for name, value in parts.items():
             self.progress.averages.setdefault(name, RunningMean()).add(value, count)
         self.progress.batch += 1
         self.progress.samples_seen += count
+        self._pace.end_step(count)
         bar.advance(count, f'Epoch {self.progress.epoch + 1}/{self._recipe.epochs}', parts['loss'], parts.get('mse'))
 
     def _end_epoch(self, validation: Validation) -> None:
         progress, recipe = self.progress, self._recipe
         epoch = progress.epoch + 1
+        self._step.settle()
         means = {name: mean.read() for name, mean in progress.averages.items()}
+        self._pace.settle()
         rate = self._step.learning_rate
         result = None
         if epoch % recipe.validate_every == 0 or epoch == recipe.epochs:
+            # Not rounded, as in testing.
+            allow_tf32(False)
             try:
-                result = validation.validate(self._step.evaluated, epoch, lambda: self._stop.name is not None)
+                result = validation.validate(
+                    self._step.evaluated, epoch, progress.samples_seen, lambda: self._stop.name is not None
+                )
             except ValidationStoppedError:
                 self._exit_if_asked(save=True)
-        self._step.end_epoch(result.psnr if result is not None else None)
+            allow_tf32(recipe.tf32)
+        scalars = scalars_of(means, rate, self._pace, result)
+        self._pace.restart()
+        is_best = self._judge_epoch(epoch, result)
         progress.epoch, progress.batch, progress.averages = epoch, 0, {}
-        is_best = result is not None and progress.is_better(result.psnr)
-        if result is not None and is_best:
-            progress.best, progress.best_epoch = result.psnr, epoch
+        self._record.keep(epoch, progress.samples_seen, scalars)
+        if is_best:
             self._save(SavedModelType.Best)
         self._save(SavedModelType.Last)
         if recipe.save_every and epoch % recipe.save_every == 0:
             self._save(epoch)
-        self._report(means, rate, result, is_best)
+        self._record.show(progress, scalars, result, is_best=is_best)
         self._exit_if_asked(save=False)
 
-    def _report(self, means: dict[str, float], rate: float, result: ValidationResult | None, is_best: bool) -> None:
-        mse = means.pop('mse', None)
-        scalars = {f'train/{name}': value for name, value in means.items()} | {'train/learning_rate': rate}
-        terms = {name: value for name, value in means.items() if name != 'loss'}
-        message = f'Epoch {self.progress.epoch}/{self._recipe.epochs}: loss {means["loss"]:.4f}, '
-        if len(terms) > 1:
-            message += ''.join(f'{name} {value:.4g}, ' for name, value in terms.items())
-        if mse is not None:
-            scalars['train/psnr'] = decibels_of(mse)
-            message += f'PSNR {scalars["train/psnr"]:.2f} dB, '
-        message += f'rate {rate:.3g}'
-        if result is not None:
-            message += f' | validation {result}{" (best)" if is_best else ""}'
-            scalars |= result.scalars()
-        _LOGGER.info(message)
-        # Over samples seen, so that recipes of other batch sizes and lengths can be laid over each other.
-        self._run.add_scalars(scalars, self.progress.samples_seen)
+    def _judge_epoch(self, epoch: int, result: ValidationResult | None) -> bool:
+        """Tell the schedule and the progress how good the epoch was; returns whether it is the best so far."""
+        value = result.mean(self._recipe.best_by) if result is not None else None
+        higher_is_better = self._judge.higher_is_better
+        self._step.end_epoch(value if value is None or higher_is_better else -value)
+        if result is None or epoch <= self._recipe.best_after_epoch:
+            return False
+        return self.progress.judge(value, epoch, higher_is_better=higher_is_better)
 
-    def _read_images(self) -> ImageFolder:
-        recipe, progress = self._recipe, self.progress
-        images = ImageFolder(
-            training_files(recipe.train_data),
-            minimum_side=round(recipe.input_patch * recipe.scale_range[1]),
-            needed_by=f'input_patch = {recipe.input_patch} at scale_range = {recipe.scale_range}',
-            on_bad_image=recipe.on_bad_image,
-            in_memory=recipe.images_in_memory,
-            max_image_pixels=recipe.max_image_pixels,
-        )
+    def _read_images(self, validation: Validation) -> ImageFolder:
+        progress = self.progress
+        images = read_pictures(self._recipe, validation, lambda: self._exit_if_asked(save=False))
         counts = (len(images), len(images.skipped))
         before = (progress.pictures, progress.pictures_skipped)
         if progress.samples_seen and counts != before:
@@ -243,6 +290,7 @@ class _Training:
             network=state['network'],
             optimizer=state['optimizer'],
             schedule=state['schedule'],
+            step=state['step'],
             rng=torch_state(self._run.device),
         )
         checkpoint.save(self._path(kind))
@@ -263,13 +311,9 @@ class _Training:
         raise SystemExit(self._stop.exit_code)
 
     def _describe_failure(self, error: BaseException) -> str:
-        text = str(error).strip() or type(error).__name__
-        if 'Original Traceback' in text:
-            # What came out of a worker carries its whole traceback; the last line is the message.
-            text = text.splitlines()[-1].partition(': ')[2]
         last = self._path(SavedModelType.Last)
         left = f'{last} is whole; run the same command to go on from it.' if last.exists() else 'Nothing was saved yet.'
-        return f'Epoch {self.progress.epoch + 1}, after batch {self.progress.batch}: {text} {left}'
+        return f'{describe_failure(error, self.progress, self._batch_names)} {left}'
 
     def _announce(self, images: ImageFolder, samples: int, valid_pictures: int) -> None:
         recipe = self._recipe
@@ -279,6 +323,8 @@ class _Training:
             f'{parameters:,} parameters. Training on {len(images)} pictures, {samples} samples per epoch in batches of '
             f'{recipe.batch_size}; validating on {valid_pictures} at {scales}.'
         )
+        if images.pair_scales:
+            _LOGGER.info(f'LR files at {", ".join(f"x{scale}" for scale in images.pair_scales)}.')
         if recipe.train_data is BenchmarkType.Photographs:
             names = ', '.join(file.name for file in images.files)
             _LOGGER.info(

@@ -5,13 +5,15 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from Configuration.protocols import LIIF, PictureKind
 from Datasets.BenchmarkImages import BenchmarkImages
 from Datasets.benchmarks import BENCHMARKS, hr_files, list_pictures
 from Models.BenchmarkType import BenchmarkType
 from Models.QualityType import QualityType
 from Models.SuperResolver import SuperResolver
 from Models.TestingStrategy import TestingStrategy
-from Orchestrators.evaluation import Evaluated, Scores, build_judges, evaluate, mean_scores
+from Orchestrators.evaluation import Evaluated, Scores, build_judges, evaluate, mean_scores, not_finite
+from Orchestrators.file_names import part_of_name
 from Orchestrators.strategies import bicubic, predictor_of
 from Utilities.images import Pixels, to_pixels, write_png
 from Utilities.pictures import labeled_strip, most_detailed_window
@@ -33,17 +35,16 @@ class ValidationResult:
 
     scores: dict[float, Scores]
 
-    @property
-    def psnr(self) -> float | None:
-        """Mean PSNR over the scales in dB; None if a scale lacks it."""
-        values = [scores[QualityType.PSNR] for scores in self.scores.values()]
+    def mean(self, kind: QualityType) -> float | None:
+        """Mean of a metric over the scales; None if a scale lacks it."""
+        values = [scores[kind] for scores in self.scores.values()]
         present = [value for value in values if value is not None]
         return sum(present) / len(present) if len(present) == len(values) else None
 
     def scalars(self) -> dict[str, float]:
         """The means under the names that the log gives them."""
         return {
-            f'validation/{kind.name}_x{scale:g}': value
+            scalar_name(kind, scale): value
             for scale, scores in self.scores.items()
             for kind, value in scores.items()
             if value is not None
@@ -53,8 +54,18 @@ class ValidationResult:
         parts = []
         for scale, scores in self.scores.items():
             psnr = format_number(scores[QualityType.PSNR], 2)
-            parts.append(f'x{scale:g} {psnr} dB {format_number(scores[QualityType.SSIM], 4)}')
+            others = [
+                f' {kind.name} {format_number(value, 4)}'
+                for kind, value in scores.items()
+                if kind not in {QualityType.PSNR, QualityType.SSIM}
+            ]
+            parts.append(f'x{scale:g} {psnr} dB {format_number(scores[QualityType.SSIM], 4)}{"".join(others)}')
         return ' | '.join(parts)
+
+
+def scalar_name(kind: QualityType, scale: float) -> str:
+    """What the log's scalars call a metric at a scale."""
+    return f'validation/{kind.name}_x{scale:g}'
 
 
 class Validation:
@@ -65,27 +76,47 @@ class Validation:
         scales: scales to validate at.
         examples: pictures used, the first by name; None: all.
         strips: pictures shown at each validation.
+        best_by: a metric that is needed, besides PSNR and SSIM.
         run: where it happens.
+
+    Raises:
+        ValueError: if there are no pictures, or the needed metric can't be had.
     """
 
-    def __init__(
-        self, data: BenchmarkType | str, scales: Sequence[float], examples: int | None, strips: int, run: Run
+    def __init__(  # noqa: PLR0913, PLR0917
+        self,
+        data: BenchmarkType | str,
+        scales: Sequence[float],
+        examples: int | None,
+        strips: int,
+        best_by: QualityType,
+        run: Run,
     ) -> None:
         self._run = run
         self._strips = strips
-        self._judges = build_judges([QualityType.PSNR, QualityType.SSIM], run.device)
+        self._judges = build_judges(dict.fromkeys([QualityType.PSNR, QualityType.SSIM, best_by]), run.device)
+        if self._judges[best_by] is None:
+            raise ValueError(f'best_by = {best_by} can not be had here, as the warning above says.')
         if isinstance(data, str):
             files = list_pictures(Path(data), 'the validation pictures (valid_data)')[:examples]
             benchmark = BenchmarkType.BENCHMARK
-            self._row = dataclasses.replace(BENCHMARKS[benchmark], color='RGB')
+            self._kind: PictureKind = 'photographs'
         else:
             files = hr_files(data)[:examples]
             benchmark = data
-            self._row = BENCHMARKS[benchmark]
-        self._images = [BenchmarkImages.of_protocol(benchmark, files, scale) for scale in scales]
+            self._kind = BENCHMARKS[benchmark].kind
+        self.images: dict[float, BenchmarkImages] = {
+            scale: BenchmarkImages.of_protocol(benchmark, files, scale) for scale in scales
+        }
         self.pictures = len(files)
 
-    def validate(self, network: SuperResolver, epoch: int, should_stop: Callable[[], bool]) -> ValidationResult:
+    def border_px(self, scale: float) -> int:
+        """Pixels shaved off each side before comparing."""
+        return LIIF.border_px(self._kind, scale)
+
+    def validate(
+        self, network: SuperResolver, epoch: int, samples_seen: int, should_stop: Callable[[], bool]
+    ) -> ValidationResult:
         """Score the network, and show some pictures.
 
         Raises:
@@ -93,26 +124,30 @@ class Validation:
         """
         network.eval()
         predict = predictor_of(network, TestingStrategy.Simple, self._run.device, None)
-        scores = {}
-        for images in self._images:
-            border_px = self._row.border_px(images.scale)
+        scores: dict[float, Scores] = {}
+        for scale, images in self.images.items():
+            color, border_px = LIIF.color_of(self._kind), self.border_px(scale)
             results = []
-            for result in evaluate(predict, images, self._judges, color=self._row.color, border_px=border_px):
+            for result in evaluate(predict, images, self._judges, color=color, border_px=border_px):
                 if should_stop():
                     raise ValidationStoppedError
                 results.append(result)
-            scores[images.scale] = mean_scores(results)
-            if images is self._images[-1]:
-                self._show(results[: self._strips], images.scale, epoch)
+            scores[scale] = mean_scores(results)
+            if not_finite(results):
+                _LOGGER.warning(
+                    'Validation at x%g: %s; infinite scores are not in the mean.', scale, not_finite(results)
+                )
+            if scale == list(self.images)[-1]:
+                self._show(results[: self._strips], scale, epoch, samples_seen)
         return ValidationResult(scores)
 
-    def _show(self, results: Sequence[Evaluated], scale: float, epoch: int) -> None:
+    def _show(self, results: Sequence[Evaluated], scale: float, epoch: int, samples_seen: int) -> None:
         folder = self._run.folder / 'samples'
         for result in results:
             strip = sample_strip(result, scale)
-            write_png(folder / f'epoch_{epoch:04d}_{result.name}_x{scale:g}.png', strip)
-            if self._run.writer is not None:
-                self._run.writer.add_image(f'samples/{result.name}_x{scale:g}', strip, epoch, dataformats='HWC')
+            name = part_of_name(result.name)
+            write_png(folder / f'epoch_{epoch:04d}_{name}_x{scale:g}.png', strip)
+            self._run.trackers.add_picture(f'samples/{name}_x{scale:g}', strip, samples_seen)
 
 
 def sample_strip(result: Evaluated, scale: float) -> Pixels:

@@ -1,7 +1,9 @@
 """Which checkpoint a run continues from, and whether it may."""
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -46,7 +48,7 @@ def checkpoint_to_continue(recipe: TrainingConfiguration) -> Checkpoint | None:
 
 
 def _refuse_other_configuration(checkpoint: Checkpoint, recipe: TrainingConfiguration, path: Path) -> None:
-    found, present = checkpoint.configuration, recipe.to_dict()
+    found, present = _as_of_today(checkpoint.configuration), recipe.to_dict()
     names = sorted((set(present) | set(found)) - set(recipe.may_change_on_resume))
     rows = [
         f'  {name}: {found.get(name, "absent")!r} in the file, {present.get(name, "absent")!r} in the recipe'
@@ -58,3 +60,15 @@ def _refuse_other_configuration(checkpoint: Checkpoint, recipe: TrainingConfigur
             f'The checkpoint {path} was trained with other settings than this recipe has:\n' + '\n'.join(rows) + '\n'
             'Restore them to continue it, or give the changed recipe a class or a name of its own.'
         )
+
+
+def _as_of_today(found: Mapping[str, Any]) -> dict[str, Any]:
+    """A checkpoint's configuration with the settings added since: it was trained as their defaults are."""
+    defaults = TrainingConfiguration(recipe='Defaults').to_dict()
+    kept = {name: value for name, value in found.items() if name not in _RETIRED}
+    losses = [{'options': {}} | term for term in found.get('losses', ())]
+    return defaults | kept | {'losses': losses}
+
+
+_RETIRED = ('tensorboard', 'images_in_memory')
+"""Settings that are no more; none of them changed what a run learns."""

@@ -3,7 +3,7 @@
 import itertools
 import logging
 from collections.abc import Iterator
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -23,6 +23,14 @@ _LOGGER = logging.getLogger(__name__)
 
 Exactness = Literal['exact', 'approximate']
 """Whether a picture is, up to rounding, the one that the network makes of the whole picture at once."""
+
+
+@runtime_checkable
+class MayApproximate(Protocol):
+    """A predictor that does not always make the picture that comes of the whole."""
+
+    def why_approximate(self, lr_size: tuple[int, int], size: tuple[int, int]) -> str | None:
+        """Why such a picture differs from the whole by more than rounding; None: it does not."""
 
 
 def predictor_of(  # noqa: PLR0913
@@ -65,7 +73,7 @@ def predictor_of(  # noqa: PLR0913
 
 def exactness_of(predict: Predictor, lr_size: tuple[int, int], size: tuple[int, int]) -> Exactness:
     """Whether a predictor makes, of an LR image of one size, the picture that comes of the whole."""
-    if isinstance(predict, NetworkPredictor) and predict.why_approximate(lr_size, size) is not None:
+    if isinstance(predict, MayApproximate) and predict.why_approximate(lr_size, size) is not None:
         return 'approximate'
     return 'exact'
 

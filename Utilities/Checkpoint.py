@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from Utilities.file_limits import OversizedError, refuse_oversized_archive, refuse_oversized_content
 from Utilities.version import code_version
 
 _LOGGER = logging.getLogger(__name__)
@@ -50,6 +51,9 @@ class Checkpoint:
 
     optimizer: dict[str, Any] = dataclasses.field(default_factory=dict)
     schedule: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    step: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """What else training goes on from, such as the weights that learn where `network` is their average."""
 
     rng: dict[str, Tensor] = dataclasses.field(default_factory=dict)
     """States of torch's generators by device type; empty in a checkpoint that no run continues from."""
@@ -94,7 +98,11 @@ class Checkpoint:
         if not path.is_file():
             raise CheckpointError(_missing(path))
         try:
+            refuse_oversized_archive(path)
             content = torch.load(path, map_location='cpu', weights_only=True)
+            refuse_oversized_content(content, path.stat().st_size)
+        except OversizedError as error:
+            raise CheckpointError(f'{path} is not a readable checkpoint: {error}.') from error
         except _READING_ERRORS as error:
             # torch's own text advises to load without weights_only, which would run code from the file.
             reason = error.strerror if isinstance(error, OSError) and error.strerror else 'damaged, or of another kind'

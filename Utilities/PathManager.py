@@ -102,6 +102,12 @@ class PathManager:
         named = os.environ.get('ASSR_DATASETS')
         return (*([Path(named)] if named else []), Path('datasets'))
 
+    @staticmethod
+    def cache_folder() -> Path:
+        """Where what can be made again is kept: assr in $XDG_CACHE_HOME if it is set, else in ~/.cache."""
+        named = os.environ.get('XDG_CACHE_HOME')
+        return (Path(named) if named else Path.home() / '.cache') / 'assr'
+
 
 def _number(scale: float) -> str:
     if not 0 < scale < 1e6:  # noqa: PLR2004  beyond that Python writes exponents

@@ -1,4 +1,4 @@
-"""The machine's side of a run: its folder, lock, log, device and TensorBoard."""
+"""The machine's side of a run: its folder, lock, log, device and trackers."""
 
 import contextlib
 import dataclasses
@@ -8,15 +8,13 @@ import os
 import platform
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import filelock
 import torch
 
-if TYPE_CHECKING:
-    from torch.utils.tensorboard import SummaryWriter
-
-_LOGGER = logging.getLogger(__name__)
+from Utilities.files import replacing
+from Utilities.tracking import Trackers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,16 +22,16 @@ class Run:
     """Where a run happens and what it writes to; passed to whom it concerns, never global."""
 
     folder: Path
-    """Folder of the log, the sample pictures, the configuration and the TensorBoard events."""
+    """Folder of the log, the metrics and their curves, the sample pictures and the configuration."""
 
     device: torch.device
 
-    writer: 'SummaryWriter | None' = None
-    """TensorBoard's writer; None where it is off or not installed."""
+    trackers: Trackers = dataclasses.field(default_factory=Trackers)
+    """Where its curves can be watched; none before training begins."""
 
     @classmethod
     @contextlib.contextmanager
-    def start(cls, folder: Path, device: torch.device, *, tensorboard: bool) -> Iterator['Run']:
+    def start(cls, folder: Path, device: torch.device) -> Iterator['Run']:
         """Take hold of a folder for as long as the context lasts, and log into it.
 
         Raises:
@@ -41,25 +39,14 @@ class Run:
         """
         _make_writable(folder)
         with _hold(folder), _log_into(folder / 'log.txt'):
-            writer = _tensorboard_writer(folder) if tensorboard else None
-            try:
-                yield cls(folder, device, writer)
-            finally:
-                if writer is not None:
-                    writer.close()
+            for leftover in folder.glob('.tmp-*'):
+                leftover.unlink(missing_ok=True)  # Of a run that was killed while writing.
+            yield cls(folder, device)
 
     def write_json(self, name: str, content: dict[str, Any]) -> None:
         """Write a file into the run's folder, whole or not at all."""
-        path = self.folder / name
-        temporary = path.with_name(f'.tmp-{os.getpid()}-{name}')
-        temporary.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
-        os.replace(temporary, path)
-
-    def add_scalars(self, values: dict[str, float], step: int) -> None:
-        """Send numbers to TensorBoard, if it is on."""
-        if self.writer is not None:
-            for name, value in values.items():
-                self.writer.add_scalar(name, value, step)
+        with replacing(self.folder / name) as temporary:
+            temporary.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
 
 
 def _make_writable(folder: Path) -> None:
@@ -67,7 +54,7 @@ def _make_writable(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f'.tmp-{os.getpid()}-probe'
         probe.touch()
-        probe.unlink()
+        probe.unlink(missing_ok=True)
     except OSError as error:
         raise ValueError(
             f'The run needs to write into the folder {folder}, but can not: {error}. Change save_path.'
@@ -96,7 +83,7 @@ def _hold(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _log_into(path: Path) -> Iterator[None]:
-    handler = logging.FileHandler(path, encoding='utf-8')
+    handler = logging.FileHandler(path, encoding='utf-8', errors='backslashreplace')
     handler.setFormatter(logging.Formatter('%(asctime)s %(levelname)s %(message)s', datefmt='%Y-%m-%d %H:%M:%S'))
     root = logging.getLogger()
     root.addHandler(handler)
@@ -105,12 +92,3 @@ def _log_into(path: Path) -> Iterator[None]:
     finally:
         root.removeHandler(handler)
         handler.close()
-
-
-def _tensorboard_writer(folder: Path) -> 'SummaryWriter | None':
-    try:
-        from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415  slow to import, and optional
-    except ImportError as error:
-        _LOGGER.warning('TensorBoard is off, as it can not be imported (%s): pip install tensorboard.', error)
-        return None
-    return SummaryWriter(log_dir=str(folder))

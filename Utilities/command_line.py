@@ -20,7 +20,10 @@ class _AboveProgressBar(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         # The terminal may be gone (a closed pipe); the log file still has the message.
         with contextlib.suppress(OSError):
-            tqdm.write(self.format(record), file=sys.stderr if record.levelno >= logging.WARNING else sys.stdout)
+            stream = sys.stderr if record.levelno >= logging.WARNING else sys.stdout
+            encoding = stream.encoding or 'utf-8'
+            # A file's name may be no text at all.
+            tqdm.write(self.format(record).encode(encoding, 'backslashreplace').decode(encoding), file=stream)
 
 
 def configure_console() -> None:

@@ -4,6 +4,8 @@ The centre of pixel i of n is at -1 + (2 i + 1) / n, as in LIIF (Chen et al., CV
 of one HR pixel in the same units, (2 / H, 2 / W).
 """
 
+import dataclasses
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -30,6 +32,37 @@ class Crop(NamedTuple):
     def position_of(self, rows: Int[Tensor, '*shape'], columns: Int[Tensor, '*shape']) -> Int[Tensor, '*shape']:
         """Position of the whole picture's pixels among those of the crop, row after row."""
         return (rows - self.rows.start) * len(self.columns) + (columns - self.columns.start)
+
+
+@dataclasses.dataclass(frozen=True)
+class PixelChunks:
+    """Coordinates of all crossings of rows and columns, row after row, in pieces; each pass gives the same."""
+
+    rows: Float[Tensor, ' height']
+    columns: Float[Tensor, ' width']
+    per_chunk: int
+    batch: int
+
+    def __iter__(self) -> Iterator[Float[Tensor, 'batch _ 2']]:
+        for row, column in self.crossings():
+            yield torch.stack([self.rows[row], self.columns[column]], dim=-1).expand(self.batch, -1, -1)
+
+    def crossings(self) -> Iterator[tuple[Int[Tensor, ' queries'], Int[Tensor, ' queries']]]:
+        """Which row and which column each coordinate of a piece is on, for what is known per row and per column."""
+        count, width = len(self.rows) * len(self.columns), len(self.columns)
+        for start in range(0, count, self.per_chunk):
+            pixel = torch.arange(start, min(start + self.per_chunk, count), device=self.rows.device)
+            yield pixel // width, pixel % width
+
+
+def small_constant(numbers: Sequence[float] | Sequence[Sequence[float]], like: Tensor) -> Float[Tensor, '*shape']:
+    """Plain numbers as a tensor of the device and type of another one, which a GPU is not waited for.
+
+    `new_tensor` copies from ordinary memory, and such a copy waits until the GPU has done all that it was given before.
+    """
+    if like.device.type != 'cuda' or torch.compiler.is_compiling():
+        return like.new_tensor(numbers)
+    return torch.tensor(numbers, dtype=like.dtype, pin_memory=True).to(like.device, non_blocking=True)
 
 
 def pixel_centers(
@@ -81,7 +114,7 @@ def relative_cell(cell: Float[Tensor, 'batch 2'], lr_size: tuple[int, int]) -> F
     Returns:
         Height and width in units where one LR pixel is 2; at scale 4 both are 0.5.
     """
-    return cell * torch.tensor(lr_size, device=cell.device, dtype=cell.dtype)
+    return cell * small_constant(lr_size, cell)
 
 
 def nearest_pixel(coordinate: Float[Tensor, '*shape'], count: int) -> Int[Tensor, '*shape']:

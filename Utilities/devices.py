@@ -1,4 +1,6 @@
-"""Where tensors live."""
+"""Where tensors live, and how they are computed there."""
+
+import warnings
 
 import torch
 
@@ -20,3 +22,33 @@ def choose_device(setting: str) -> torch.device:
             f"device must be 'auto', 'cpu' or a device of this machine, got {setting!r}: {reason}"
         ) from error
     return device
+
+
+def allow_tf32(allowed: bool) -> None:
+    """Whether GPUs may round the factors of float32 convolutions and products to 10 bits, from here on.
+
+    Both of torch's interfaces are set, to the same: it recommends `fp32_precision`, but its own compiler still reads
+    the older one, and fails where they differ (pytorch#166387).
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        torch.backends.cuda.matmul.allow_tf32 = allowed
+        torch.backends.cudnn.allow_tf32 = allowed
+    torch.backends.cuda.matmul.fp32_precision = 'tf32' if allowed else 'ieee'
+
+
+def check_compiler(device: torch.device) -> None:
+    """Try whether `torch.compile` works on a device; it takes seconds.
+
+    Raises:
+        ValueError: if it does not.
+    """
+    try:
+        torch.compile(lambda number: number + 1)(torch.zeros(1, device=device))
+    except Exception as error:
+        # Whatever is missing, each of torch's parts has an exception of its own, and a long text.
+        reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise ValueError(
+            f'compile = True needs what torch.compile needs, a C++ compiler and on a GPU Triton, and it failed here: '
+            f'{reason} Install them, or leave compile False.'
+        ) from error

@@ -24,6 +24,7 @@ _DECODING_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, zl
 _MAX_PIXELS = 100_000_000
 _EXIF_ORIENTATION = 0x0112
 _QUARTER_TURNS = (5, 6, 7, 8)
+_PNG_SIGNATURE = b'\x89PNG\r\n\x1a\n'
 _GRAY_MODES = ('1', 'L', 'LA', 'La')
 
 Pixels = npt.NDArray[np.uint8]
@@ -84,9 +85,29 @@ def read_header(path: str | Path, *, max_pixels: int = _MAX_PIXELS) -> Header:
     """
     with _opened(Path(path), max_pixels) as image:
         is_gray = image.mode in _GRAY_MODES or image.mode.startswith('I')
-        if image.getexif().get(_EXIF_ORIENTATION, 1) in _QUARTER_TURNS:
+        if _exif(Path(path), image).get(_EXIF_ORIENTATION, 1) in _QUARTER_TURNS:
             return Header(image.width, image.height, is_gray)
         return Header(image.height, image.width, is_gray)
+
+
+def _exif(path: Path, image: Image.Image) -> Image.Exif:
+    """Pillow would decode a whole PNG file to look behind its pixels, where an orientation hardly ever stands."""
+    if image.format == 'PNG' and not _has_texts_behind_pixels(path):
+        return Image.Image.getexif(image)
+    return image.getexif()
+
+
+def _has_texts_behind_pixels(path: Path) -> bool:
+    with path.open('rb') as file:
+        file.seek(len(_PNG_SIGNATURE))
+        seen_pixels = False
+        while len(head := file.read(8)) == 8:
+            length, kind = struct.unpack('>I4s', head)
+            seen_pixels |= kind == b'IDAT'
+            if seen_pixels and kind in (b'eXIf', b'iTXt', b'tEXt', b'zTXt'):
+                return True
+            file.seek(length + 4, os.SEEK_CUR)  # And its checksum.
+    return False
 
 
 @contextlib.contextmanager
@@ -187,7 +208,8 @@ def write_png(path: str | Path, pixels: Pixels) -> None:
     """Write (height, width), (height, width, 2), (…, 3) or (…, 4) 8-bit pixels as PNG, whole or not at all."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'.tmp-{os.getpid()}-{path.name}')
+    # Not all of a long name, to which a file system would allow no more.
+    temporary = path.with_name(f'.tmp-{os.getpid()}-{path.name[-40:]}')
     try:
         Image.fromarray(pixels).save(temporary, format='PNG')
         os.replace(temporary, path)

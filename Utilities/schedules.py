@@ -50,14 +50,14 @@ class Schedule:
         if self._per_iteration:
             self._step(None)
 
-    def end_epoch(self, psnr: float | None) -> None:
+    def end_epoch(self, score: float | None) -> None:
         """After each epoch.
 
         Args:
-            psnr: of its validation, in dB; None if there was none.
+            score: of its validation, higher is better; None if there was none.
         """
         if not self._per_iteration:
-            self._step(psnr)
+            self._step(score)
 
     def state_dict(self) -> dict[str, Any]:
         """Plain values for a checkpoint. The rate itself is part of the optimizer's."""
@@ -70,14 +70,14 @@ class Schedule:
         # Else torch would warn of a schedule that goes on before the first update, which was before the restart.
         self._scheduler.optimizer._opt_called = True  # type: ignore[attr-defined]
 
-    def _step(self, psnr: float | None) -> None:
+    def _step(self, score: float | None) -> None:
         self._steps += 1
         if self._steps <= self._warmup_steps:
             self._warm_up()
         elif not isinstance(self._scheduler, ReduceLROnPlateau):
             self._scheduler.step()
-        elif psnr is not None:
-            self._scheduler.step(psnr)
+        elif score is not None:
+            self._scheduler.step(score)
 
     def _warm_up(self) -> None:
         done = self._steps / self._warmup_steps
@@ -125,5 +125,5 @@ def cyclic(optimizer: Optimizer, period: int, minimum: float) -> LRScheduler:
 
 
 def reduce_on_plateau(optimizer: Optimizer, gamma: float, patience: int, minimum: float) -> LRScheduler:
-    """Multiply the rate by `gamma` when more than `patience` validations in a row have not beaten the best PSNR."""
+    """Multiply the rate by `gamma` when more than `patience` validations in a row have not beaten the best score."""
     return ReduceLROnPlateau(optimizer, mode='max', factor=gamma, patience=patience, threshold=0, min_lr=minimum, eps=0)

@@ -3,7 +3,7 @@
     python -m docs.compare_recipes PICTURES FOLDER
 
 trains on the folder PICTURES, tests on Set5 and B100, and writes checkpoints and tables to one folder per seed under
-FOLDER. Stop it and run it again at will: what is finished is not done twice. On one core it takes about two hours.
+FOLDER. Stop it and run it again at will: what is finished is not done twice. On one core it takes about an hour.
 """
 
 import argparse
@@ -54,7 +54,7 @@ def small(
         input_patch=kind.input_patch // 2,
         train_data=pictures,
         valid_data=BenchmarkType.Photographs,
-        repeat=5,
+        repeat=3,
         batch_size=16,
         epochs=10,
         learning_rate=1e-3,
@@ -64,7 +64,8 @@ def small(
         seed=seed,
         validate_every=10,
         save_path=str(folder),
-        tensorboard=False,
+        trackers=(),
+        curves=False,
         sample_pictures=0,
     )
 

@@ -50,13 +50,12 @@ def make_pictures(tmp_path: Path) -> PictureMaker:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption('--slow', action='store_true', help='also run the tests marked slow, which take minutes')
     parser.addoption('--references', help='folder of fixtures to compare networks with; default: tests/references')
+    parser.addoption('--slow', action='store_true', help='also run the tests that take minutes')
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption('--slow'):
-        return
-    for item in items:
-        if 'slow' in item.keywords:
-            item.add_marker(pytest.mark.skip(reason='takes minutes: --slow'))
+    if not config.getoption('--slow'):
+        for item in items:
+            if 'slow' in item.keywords:
+                item.add_marker(pytest.mark.skip(reason='takes minutes; runs with --slow'))

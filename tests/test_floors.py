@@ -80,8 +80,11 @@ def test_vocabulary_and_configurations_do_not_import_torch() -> None:
 
 
 def test_optional_packages_are_imported_where_they_are_used() -> None:
-    """The core runs without torchvision, lpips, tensorboard, scikit-image and safetensors."""
-    blocked = '["torchvision", "lpips", "tensorboard", "skimage", "safetensors"]'
+    """The core runs without torchvision, the judges' packages, trackers, matplotlib, scikit-image and safetensors."""
+    blocked = (
+        '["torchvision", "lpips", "piq", "torchmetrics", "pyiqa", "tensorboard", "wandb", "aim", "matplotlib", '
+        '"skimage", "safetensors"]'
+    )
     script = (
         f'import sys; sys.modules.update({{name: None for name in {blocked}}});'
         'import Orchestrators.TrainingOrchestrator, Orchestrators.TestingOrchestrator, Orchestrators.upscaling;'

@@ -9,6 +9,7 @@ from Orchestrators.file_names import checkpoint_path
 from Orchestrators.TrainingOrchestrator import TrainingOrchestrator
 from tests.conftest import PictureMaker
 from tests.tiny import TrainTiny
+from tests.tiny_steps import tiny_batch, tiny_step
 from Utilities.Checkpoint import Checkpoint
 
 pytestmark = [
@@ -35,3 +36,23 @@ def test_a_run_on_a_gpu_learns_and_resumes(make_pictures: PictureMaker) -> None:
     progress = Checkpoint.load(checkpoint_path(TrainTiny(), SavedModelType.Last, '.')).progress
     assert (progress['epoch'], progress['samples_seen']) == (4, 48)
     assert progress['best'] > 15
+
+
+# CLIT has to know how large the pictures are that it is asked for.
+@pytest.mark.parametrize('decoder', [decoder for decoder in DecoderType if decoder is not DecoderType.CLIT])
+@pytest.mark.parametrize('precision', ['float32', 'bfloat16', 'float16'])
+def test_a_step_does_not_wait_for_the_gpu(decoder: DecoderType, precision: str) -> None:
+    """As torch itself sees it."""
+    settings = {'accumulate': 2, 'clip_gradient': 0.1, 'ema_decay': 0.9, 'channels_last': True}
+    step = tiny_step(decoder=decoder, fused=True, device='cuda', batches=100, precision=precision, **settings)
+    batches = [tiny_batch(seed=seed).to(torch.device('cuda')) for seed in range(8)]
+    for batch in batches[:4]:
+        step.run(batch)
+    torch.cuda.synchronize()
+    torch.cuda.set_sync_debug_mode('error')
+    try:
+        for batch in batches[4:]:
+            step.run(batch)
+    finally:
+        torch.cuda.set_sync_debug_mode('default')
+    step.settle()

@@ -9,11 +9,21 @@ import Configuration
 from Configuration import TrainingConfiguration
 from Datasets.benchmarks import BENCHMARKS
 from Losses.Loss import Loss
-from Models import BenchmarkType, DecoderType, EncoderType, LossType, QualityType, RecipeType, TestingStrategy
+from Models import (
+    BenchmarkType,
+    DecoderType,
+    EncoderType,
+    LossType,
+    QualityType,
+    RecipeType,
+    TestingStrategy,
+    TrackerType,
+)
 from Models.Decoders.Decoder import Decoder
 from Models.Encoders.Encoder import Encoder
 from Models.Quality.QualityModel import QualityModel
 from Utilities.find_class import find_class
+from Utilities.Trackers.Tracker import Tracker
 
 ROOT = Path(__file__).parent.parent
 OPEN_SETS = [
@@ -21,6 +31,7 @@ OPEN_SETS = [
     (DecoderType, 'Models.Decoders', Decoder, set()),
     (LossType, 'Losses', Loss, {'WeightedSum'}),
     (QualityType, 'Models.Quality', QualityModel, set()),
+    (TrackerType, 'Utilities.Trackers', Tracker, set()),
 ]
 
 

@@ -27,7 +27,8 @@ class TrainTiny(TrainSimple):
     epochs = 4
     milestones = (2,)
     learning_rate = 1e-2
-    tensorboard = False
+    trackers = ()
+    curves = False
     sample_pictures = 0
     device = 'cpu'
 

@@ -3,12 +3,14 @@
 Paper: Chen, Xu, Hong, Tsai, Kuo, Lee, CVPR 2023, https://arxiv.org/abs/2303.16513.
 Written from a description of the method, not from its code.
 Checked against outputs of jaroslaw1007/CLIT@f13a053 (tests/references/clit1.npz, clit2.npz).
-Differs from it: which stages run, and on maps of which sizes, follows from the scale alone, in training too, where the
-original draws a scale per stage; and `query` gives the last stage's prediction only.
+Differs from it: the MLPs' first layers, which are linear in what a window holds, go over each window once instead of
+once per query, which gives the same numbers up to rounding; which stages run, on maps of which sizes, follows from the
+scale alone, in training too, where the original draws a scale per stage; and `query` gives the last stage's prediction
+only.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from jaxtyping import Float, Int
@@ -16,10 +18,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from Models.Decoders.Decoder import Decoder
-from Models.Decoders.local_ensemble import gather_pixels
 from Models.Layers.bilinear import sample_bilinear
 from Models.Layers.convolutions import conv3x3
 from Models.Layers.MLP import MLP
+from Models.Layers.window_attention import Windows, attend_windows
 from Utilities.coordinates import nearest_pixel, pixel_centers, relative_cell
 
 _CARRIED = 0.75
@@ -29,6 +31,9 @@ _ACTIVATIONS = {'gelu': nn.GELU, 'relu': nn.ReLU}
 
 # Each query reads a whole window. So many numbers at once (half a GB) keep any device busy.
 _NUMBERS_AT_ONCE = 2**27
+
+# Queries of the same window are cheap together, and a small chunk cuts windows apart.
+_QUERIES_TOGETHER = 2**14
 
 Size = tuple[int, int]
 
@@ -136,12 +141,13 @@ class CLIT(Decoder):
         groups = self._images_by_stages(context, cell)
         stages = [self.stage_maps(context.initial[images], sizes) for sizes, images in groups.items()]
         order = cell.new_tensor([image for images in groups.values() for image in images]).argsort()
-        for coord in chunks:
+        for pieces in _gathered(chunks):
+            coord = torch.cat(pieces, dim=1)
             parts = [
                 self.predict(context.lr[images], maps, coord[images], cell[images])[-1]
                 for images, maps in zip(groups.values(), stages, strict=True)
             ]
-            yield torch.cat(parts)[order]
+            yield from torch.cat(parts)[order].split([piece.shape[1] for piece in pieces], dim=1)
 
     def stage_sizes(self, lr_size: Size, size: Size) -> tuple[Size, ...]:
         """Sizes of the maps of the stages that take part in a picture of `size`, the first being the LR size."""
@@ -183,7 +189,7 @@ class CLIT(Decoder):
         predictions = []
         detail = torch.zeros_like(image)
         for maps, imnet in zip(stages, self.imnets, strict=False):
-            pieces = [self._look_around(maps, imnet, piece, cell) for piece in coord.split(at_once, dim=1)]
+            pieces = [self._look_around(maps, cast(MLP, imnet), piece, cell) for piece in coord.split(at_once, dim=1)]
             detail = torch.cat(pieces, dim=1) + _CARRIED * detail
             predictions.append(image + detail)
         return predictions
@@ -191,38 +197,42 @@ class CLIT(Decoder):
     def _look_around(
         self,
         maps: StageMaps,
-        imnet: nn.Module,
+        imnet: MLP,
         coord: Float[Tensor, 'batch queries 2'],
         cell: Float[Tensor, 'batch 2'],
     ) -> Float[Tensor, 'batch queries 3']:
         """One stage's own share: attention over the window around each coordinate, then the MLP."""
-        pixel, bias = self._window(coord, maps.size)
+        corner, bias = self._window(coord, maps.size)
         query = functional.grid_sample(maps.queries, coord.flip(-1)[:, None], mode='bilinear', align_corners=False)
         query = query[:, :, 0].transpose(1, 2).unflatten(2, (self.head, -1))  # (B, Q, heads, C)
-        keys = _rows(maps.keys, pixel).unflatten(3, (self.head, -1))  # (B, Q, window, heads, C)
-        logits = torch.einsum('bqhc,bqwhc->bqwh', query, keys) / query.shape[3] ** 0.5 + bias
-        values = _rows(maps.values, pixel).unflatten(3, (self.head, -1))
-        # Not summed over the window: the MLP sees what each of its positions holds.
-        seen = (values * logits.softmax(dim=2)[..., None]).flatten(2)
+        steps = self._steps(maps.size, corner.device)
+        keys, values = (table.unflatten(2, (self.head, -1)) for table in (maps.keys, maps.values))
+        weight = imnet.first.weight[:, : self.window_dim]
+        hidden = attend_windows(Windows(corner, steps), query, bias, keys, values, weight)
+        hidden = hidden + imnet.first.bias
         if self.is_cell:
-            on_map = relative_cell(cell, maps.size)[:, None].expand(-1, coord.shape[1], -1)
-            seen = torch.cat([seen, on_map], dim=2)
-        return imnet(seen)
+            on_map = relative_cell(cell, maps.size)[:, None]
+            hidden = hidden + functional.linear(on_map, imnet.first.weight[:, self.window_dim :])
+        return imnet.layers[1:](hidden)
 
     def _window(
         self, coord: Float[Tensor, 'batch queries 2'], size: Size
-    ) -> tuple[Int[Tensor, 'batch queries window'], Float[Tensor, 'batch queries window heads']]:
-        """Rows of a stage's tables that the window around each coordinate covers, and their positional bias."""
-        reach = torch.arange(-self.r, self.r + 1, device=coord.device)
+    ) -> tuple[Int[Tensor, 'batch queries'], Float[Tensor, 'batch queries window heads']]:
+        """Row of a stage's tables with the window's upper left pixel, for each coordinate, and the positional bias."""
+        reach = torch.arange(-self.r, self.r + 1, device=coord.device, dtype=coord.dtype)
         positions, distances = [], []
         for axis, count in enumerate(size):
             nearest = nearest_pixel(coord[..., axis], count)
             centers = pixel_centers(count, device=coord.device, dtype=coord.dtype)[nearest][..., None]
             # The highest frequency makes the last bit count: the published order of operations.
-            distances.append((coord[..., axis, None] - (centers + reach.to(coord.dtype) * (2 / count))) * count)
-            positions.append(nearest[..., None] + self.r + reach)
-        pixel = positions[0][..., None] * (size[1] + 2 * self.r) + positions[1][..., None, :]
-        return pixel.flatten(2), self.pb_encoder(*distances)
+            distances.append((coord[..., axis, None] - (centers + reach * (2 / count))) * count)
+            positions.append(nearest)
+        return positions[0] * (size[1] + 2 * self.r) + positions[1], self.pb_encoder(*distances)
+
+    def _steps(self, size: Size, device: torch.device) -> Int[Tensor, ' window']:
+        """From the row of a window's upper left pixel to those of all its pixels."""
+        side = torch.arange(2 * self.r + 1, device=device)
+        return (side[:, None] * (size[1] + 2 * self.r) + side).flatten()
 
     def _table(self, values: Float[Tensor, 'batch dim h w']) -> Float[Tensor, 'batch padded_pixels dim']:
         return functional.pad(values, (self.r,) * 4).flatten(2).transpose(1, 2).contiguous()
@@ -279,15 +289,23 @@ class PositionalBias(nn.Module):
 
 def _resample(features: Float[Tensor, 'batch dim h w'], size: Size) -> Float[Tensor, 'batch dim height width']:
     """Bilinear samples at the centres of `size` pixels; beyond the border's centres they fade to zero, as published."""
-    rows, columns = (pixel_centers(n, device=features.device, dtype=features.dtype) for n in size)
+    # Coordinates never in half precision, in which rounding would move pixels.
+    dtype = torch.promote_types(features.dtype, torch.float32)
+    rows, columns = (pixel_centers(n, device=features.device, dtype=dtype) for n in size)
     grid = torch.stack(torch.meshgrid(columns, rows, indexing='xy'), dim=-1).expand(features.shape[0], -1, -1, -1)
-    return functional.grid_sample(features, grid, mode='bilinear', align_corners=False)
+    return functional.grid_sample(features.to(dtype), grid, mode='bilinear', align_corners=False)
 
 
-def _rows(
-    table: Float[Tensor, 'batch rows dim'], chosen: Int[Tensor, 'batch queries window']
-) -> Float[Tensor, 'batch queries window dim']:
-    return gather_pixels(table, chosen.flatten(1)[None])[0].unflatten(1, chosen.shape[1:])
+def _gathered(chunks: Iterable[Float[Tensor, 'batch _ 2']]) -> Iterator[list[Float[Tensor, 'batch _ 2']]]:
+    """Small chunks together."""
+    gathered: list[Tensor] = []
+    for chunk in chunks:
+        gathered.append(chunk)
+        if sum(piece.shape[1] for piece in gathered) + chunk.shape[1] > _QUERIES_TOGETHER:
+            yield gathered
+            gathered = []
+    if gathered:
+        yield gathered
 
 
 def _check(stages: int, r: int, hidden: Sequence[int], act: str, scale_per_stage: float) -> None:

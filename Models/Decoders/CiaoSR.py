@@ -21,7 +21,7 @@ from Models.Decoders.local_ensemble import gather_pixels
 from Models.Layers.bilinear import sample_bilinear
 from Models.Layers.CrossScaleAttention import CrossScaleAttention
 from Models.Layers.MLP import MLP
-from Utilities.coordinates import nearest_pixel, pixel_centers, relative_cell
+from Utilities.coordinates import nearest_pixel, pixel_centers, relative_cell, small_constant
 
 _NUDGE = 1e-6
 _STEPS = {1: (0,), 2: (-1, 1), 3: (-1, 0, 1)}
@@ -137,15 +137,15 @@ class CiaoSR(Decoder):
         Unlike in the local ensemble, the step to a neighbor is less than half an LR pixel's width, and depends on the
         cell.
         """
-        steps = coord.new_tensor([(y, x) for y in _STEPS[self.local_size] for x in _STEPS[self.local_size]])
-        gaps = coord.new_tensor([max(n - 1, 1) for n in size])
+        steps = small_constant([(y, x) for y in _STEPS[self.local_size] for x in _STEPS[self.local_size]], coord)
+        gaps = small_constant([max(n - 1, 1) for n in size], coord)
         # The nudge only where there is a step: without one the coordinate itself is looked up.
         shift = steps[:, None] * ((1 - cell) / gaps) + _NUDGE * (steps[:, None] != 0)  # (neighbors, B, 2)
         shifted = (coord + shift[:, :, None]).clamp(-1 + _NUDGE, 1 - _NUDGE)
         rows, columns = _pixel_at(shifted, size)
         centers_y, centers_x = (pixel_centers(n, device=coord.device, dtype=coord.dtype) for n in size)
         centers = torch.stack([centers_y[rows], centers_x[columns]], dim=-1)
-        return rows * size[1] + columns, (coord - centers) * coord.new_tensor(size)
+        return rows * size[1] + columns, (coord - centers) * small_constant(size, coord)
 
 
 def _pixel_at(

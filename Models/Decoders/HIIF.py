@@ -3,7 +3,8 @@
 Paper: Jiang, Kwan, Peng, Gao, Zhang, Zhu, Sole, Bull, CVPR 2025, https://arxiv.org/abs/2412.03748.
 Written from the paper. Checked against outputs of the port in tayyabnasir22/INR-ASSR-Emperical-Analysis@9fd4c4a
 (tests/references/hiif.npz); the original was not to be had. Differs from it: a picture that is asked for in chunks is
-the same as one asked for whole, where the port lets the attention see only the chunk.
+the same as one asked for whole, where the port lets the attention see only the chunk; and the first layer goes over
+the LR pixels where these are fewer than the HR pixels, which gives the same numbers up to rounding.
 
 Kept, as trained weights depend on it:
 - The place within an LR pixel is the offset from the upper left neighbor's centre, in LR pixels; but where that is not
@@ -18,18 +19,19 @@ Kept, as trained weights depend on it:
 
 from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
 from Models.Decoders.Decoder import Decoder
 from Models.Decoders.local_ensemble import Neighbors, find_neighbors, gather_pixels
 from Models.Layers.bilinear import sample_bilinear
+from Models.Layers.blended_lookup import blended_linear, cut_to_reach
 from Models.Layers.GalerkinAttention import GalerkinAttention, attend, attend_in_chunks
-from Utilities.coordinates import relative_cell
+from Utilities.coordinates import relative_cell, small_constant
 
 _LEVELS = 6
 _HIDDEN = 256
@@ -89,10 +91,20 @@ class HIIF(Decoder):
         self, context: HIIFContext, cell: Float[Tensor, 'batch 2'], coord: Float[Tensor, 'batch queries 2']
     ) -> Float[Tensor, 'batch queries width']:
         neighbors = find_neighbors(coord, context.lr_size, local_ensemble=True)
-        weighted = gather_pixels(context.features, neighbors.pixel) * neighbors.weight[..., None]
+        features, pixel = cut_to_reach(context.features, neighbors.pixel)
         cells = relative_cell(cell, context.lr_size)[:, None].expand(-1, coord.shape[1], -1)
         bits = binary_digits(place_in_pixel(neighbors, context.lr_size), level=0)
-        return self.fc_layers[0](torch.cat([*weighted, cells, bits], dim=-1))
+        others = torch.cat([cells, bits], dim=-1)
+        # Layer norm and linear layer of [weighted features, others], whose means are multiplied into the weights.
+        level = cast(LevelMLP, self.fc_layers[0])
+        norm, linear = level.norm, level.fc1
+        weight = linear.weight * norm.weight
+        weight = weight - weight.mean(dim=1, keepdim=True)
+        centered = blended_linear(features, pixel, neighbors.weight, weight[:, :-4])
+        centered = centered + functional.linear(others, weight[:, -4:])
+        deviation = (_variance(features, pixel, neighbors.weight, others) + norm.eps).sqrt()
+        bias = functional.linear(norm.bias, linear.weight, linear.bias)
+        return level.fc2(functional.gelu(centered / deviation[..., None] + bias))
 
     def _colors(
         self,
@@ -106,10 +118,28 @@ class HIIF(Decoder):
         return tokens + sample_bilinear(context.lr, coord)
 
 
+def _variance(
+    features: Float[Tensor, 'batch pixels width'],
+    pixel: Int[Tensor, '4 batch queries'],
+    share: Float[Tensor, '4 batch queries'],
+    others: Float[Tensor, 'batch queries 4'],
+) -> Float[Tensor, 'batch queries']:
+    """Of the four vectors times their shares and the other numbers, all together."""
+    width = features.shape[2]
+    of_pixels = torch.stack([features.mean(dim=2), features.var(dim=2, correction=0)], dim=2)
+    means, variances = gather_pixels(of_pixels, pixel).unbind(dim=-1)
+    means = means * share
+    count = 4 * width + others.shape[2]
+    mean = (width * means.sum(dim=0) + others.sum(dim=2)) / count
+    # Around the common mean, so that no large numbers are subtracted.
+    of_features = width * (variances * share.square() + (means - mean).square()).sum(dim=0)
+    return (of_features + (others - mean[..., None]).square().sum(dim=2)) / count
+
+
 def place_in_pixel(neighbors: Neighbors, lr_size: tuple[int, int]) -> Float[Tensor, 'batch queries 2']:
     """Place between the four neighbors, 0 to 1 from the upper left one, as published (see the top of this file)."""
     offset = neighbors.offset[0] / 2
-    return torch.where(offset > 0, offset, 1 / offset.new_tensor(lr_size) - offset)
+    return torch.where(offset > 0, offset, 1 / small_constant(lr_size, offset) - offset)
 
 
 def binary_digits(place: Float[Tensor, 'batch queries 2'], level: int) -> Float[Tensor, 'batch queries 2']:
@@ -141,5 +171,12 @@ class HIIFAttention(GalerkinAttention):
         self.proj1 = nn.Linear(width, width)
         self.proj2 = nn.Linear(width, width)
 
-    def mix(self, tokens: Float[Tensor, 'batch queries width']) -> Float[Tensor, 'batch queries width']:
-        return self.proj2(functional.gelu(self.proj1(tokens)))
+    @property
+    def mixers(self) -> tuple[nn.Linear, nn.Linear]:
+        return self.proj1, self.proj2
+
+    def inverse_deviation(
+        self, centered: Float[Tensor, 'batch queries heads dim']
+    ) -> Float[Tensor, 'batch queries heads 1']:
+        norm = torch.linalg.vector_norm(centered, dim=-1, keepdim=True)
+        return (norm.square() / centered.shape[-1] + self.kln.eps).rsqrt()

@@ -7,17 +7,30 @@ is linear in the 3x3 neighborhood of features, is computed once per LR pixel as 
 HR pixel, which gives the same numbers up to rounding.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
-from jaxtyping import Float
+import torch
+from jaxtyping import Float, Int
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from Models.Decoders.Decoder import Decoder
-from Models.Decoders.local_ensemble import find_neighbors, gather_pixels
+from Models.Decoders.local_ensemble import Neighbors, find_grid_neighbors, find_neighbors, gather_pixels
+from Models.Layers.blended_mlp import (
+    Activations,
+    HiddenLayers,
+    answer_plainly,
+    in_pieces,
+    linear_layers,
+    paired,
+    pieces_of,
+    rows_of,
+    unpaired,
+)
 from Models.Layers.MLP import MLP
-from Utilities.coordinates import Crop, nearest_pixel, relative_cell
+from Utilities.coordinates import Crop, PixelChunks, nearest_pixel, relative_cell
 
 
 class LIIFContext(NamedTuple):
@@ -90,15 +103,104 @@ class LIIF(Decoder):
         self, context: LIIFContext, coord: Float[Tensor, 'batch queries 2'], cell: Float[Tensor, 'batch 2']
     ) -> Float[Tensor, 'batch queries 3']:
         if self.imnet is None:
-            rows, columns = (nearest_pixel(coord[..., axis], context.lr_size[axis]) for axis in (0, 1))
-            return gather_pixels(context.first_layer, (rows * context.lr_size[1] + columns)[None])[0]
+            return self._nearest(context, coord)
         neighbors = find_neighbors(coord, context.lr_size, local_ensemble=self.local_ensemble, crop=context.crop)
-        weight = self.imnet.first.weight[:, self.feature_inputs :]  # (width, 2 for the offset + 2 for the cell)
-        hidden = gather_pixels(context.first_layer, neighbors.pixel) + functional.linear(
-            neighbors.offset, weight[:, :2]
+        table, layers = self._with_cell(context, cell), linear_layers(self.imnet.layers)[1:]
+        if not in_pieces(table) or coord.requires_grad:
+            hidden = gather_pixels(table, neighbors.pixel) + functional.linear(neighbors.offset, self._offset_weight)
+            return answer_plainly(functional.relu(hidden), neighbors.weight, layers)
+        if torch.is_grad_enabled():
+            return _Answers.apply(table, self._offset_weight, *neighbors, *unpaired(layers))
+        return self._answer(table, neighbors, HiddenLayers(layers))
+
+    def query_in_chunks(
+        self,
+        context: LIIFContext,
+        chunks: Iterable[Float[Tensor, 'batch _ 2']],
+        cell: Float[Tensor, 'batch 2'],
+    ) -> Iterator[Float[Tensor, 'batch _ 3']]:
+        if self.imnet is None or not isinstance(chunks, PixelChunks) or not in_pieces(context.first_layer):
+            yield from super().query_in_chunks(context, chunks, cell)
+            return
+        grid = find_grid_neighbors(
+            chunks.rows, chunks.columns, context.lr_size, local_ensemble=self.local_ensemble, crop=context.crop
         )
-        if self.cell_decode:
-            hidden = hidden + functional.linear(relative_cell(cell, context.lr_size), weight[:, 2:])[:, None]
-        hidden = self.imnet.layers[1:-1](hidden)
-        # The last layer is linear and the shares add up to 1, so the blend may come before it.
-        return self.imnet.layers[-1]((hidden * neighbors.weight[..., None]).sum(dim=0))
+        table, hidden = self._with_cell(context, cell), HiddenLayers(linear_layers(self.imnet.layers)[1:])
+        for row, column in chunks.crossings():
+            yield self._answer(table, grid.of(row, column), hidden)
+
+    @property
+    def _offset_weight(self) -> Float[Tensor, 'width 2']:
+        assert self.imnet is not None
+        return self.imnet.first.weight[:, self.feature_inputs : self.feature_inputs + 2]
+
+    def _with_cell(self, context: LIIFContext, cell: Float[Tensor, 'batch 2']) -> Float[Tensor, 'batch pixels width']:
+        """The first layer's answer to all but the offset."""
+        if not self.cell_decode:
+            return context.first_layer
+        assert self.imnet is not None
+        weight = self.imnet.first.weight[:, self.feature_inputs + 2 :]
+        return context.first_layer + functional.linear(relative_cell(cell, context.lr_size), weight)[:, None]
+
+    @torch.no_grad()
+    def _answer(
+        self, table: Float[Tensor, 'batch pixels width'], neighbors: Neighbors, hidden: HiddenLayers
+    ) -> Float[Tensor, 'batch queries 3']:
+        """Colors without gradients; neighbors of a batch of one are those of every image."""
+        count, _, queries = neighbors.pixel.shape
+        colors = table.new_empty(table.shape[0], queries, 3)
+        weight = self._offset_weight.t()
+        for image, span in pieces_of(table.shape[0], queries, count, table.shape[2]):
+            part = neighbors.piece(image, span)
+            inputs = table[image].index_select(0, part.pixel.flatten())
+            inputs.addmm_(part.offset.flatten(0, 1), weight).relu_()
+            colors[image, span] = hidden.answer(inputs, part.weight)
+        return colors
+
+    def _nearest(self, context: LIIFContext, coord: Float[Tensor, 'batch queries 2']) -> Float[Tensor, 'batch _ 3']:
+        rows, columns = (nearest_pixel(coord[..., axis], context.lr_size[axis]) for axis in (0, 1))
+        return gather_pixels(context.first_layer, (rows * context.lr_size[1] + columns)[None])[0]
+
+
+class _Answers(torch.autograd.Function):
+    """Colors in pieces, and the gradients of everything but the coordinates."""
+
+    @staticmethod
+    def forward(  # noqa: PLR0913
+        ctx: Any,  # noqa: ANN401
+        table: Float[Tensor, 'batch pixels width'],
+        offset_weight: Float[Tensor, 'width 2'],
+        pixel: Int[Tensor, 'neighbors batch queries'],
+        offset: Float[Tensor, 'neighbors batch queries 2'],
+        share: Float[Tensor, 'neighbors batch queries'],
+        *parameters: Tensor,
+    ) -> Float[Tensor, 'batch queries 3']:
+        neighbors = Neighbors(pixel, offset, share)
+        count, batch, queries = pixel.shape
+        activations = Activations(pixel.numel(), paired(parameters), table)
+        colors = table.new_empty(batch, queries, parameters[-1].shape[0])
+        for piece in pieces_of(batch, queries, count, table.shape[2]):
+            rows, part = rows_of(piece, queries, count), neighbors.piece(*piece)
+            inputs = activations.first(rows)
+            torch.index_select(table[piece[0]], 0, part.pixel.flatten(), out=inputs)
+            inputs.addmm_(part.offset.flatten(0, 1), offset_weight.t()).relu_()
+            colors[piece] = activations.answer(rows, part.weight)
+        ctx.save_for_backward(pixel, offset, share)
+        ctx.activations, ctx.table_shape = activations, table.shape
+        return colors
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Float[Tensor, 'batch queries 3']) -> tuple[Tensor | None, ...]:  # noqa: ANN401
+        neighbors = Neighbors(*ctx.saved_tensors)
+        count, batch, queries = neighbors.pixel.shape
+        ctx.activations.start_learning()
+        for_table = gradient.new_zeros(ctx.table_shape)
+        for_offset_weight = gradient.new_zeros(ctx.table_shape[2], 2)
+        for piece in pieces_of(batch, queries, count, ctx.table_shape[2]):
+            part = neighbors.piece(*piece)
+            rows = rows_of(piece, queries, count)
+            passed = ctx.activations.learn(rows, part.weight, gradient[piece], is_first_rectified=True)
+            for_offset_weight.addmm_(passed.t(), part.offset.flatten(0, 1))
+            for_table[piece[0]].index_add_(0, part.pixel.flatten(), passed)
+        return for_table, for_offset_weight, None, None, None, *ctx.activations.take_gradients()

@@ -7,20 +7,41 @@ one convolution; and the last layer, being linear, comes after the local ensembl
 rounding. Where the scales of the two axes differ, the limit on the cell applies to each by itself.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
-from jaxtyping import Float
+import torch
+from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from Models.Decoders.Decoder import Decoder
-from Models.Decoders.local_ensemble import find_neighbors, gather_pixels
+from Models.Decoders.local_ensemble import (
+    Neighbors,
+    NeighborsOfOne,
+    find_grid_neighbors,
+    find_neighbors,
+    gather_pixels,
+)
 from Models.Layers.bilinear import sample_bilinear
+from Models.Layers.blended_mlp import (
+    Activations,
+    HiddenLayers,
+    Linear,
+    answer_plainly,
+    in_pieces,
+    linear_layers,
+    paired,
+    pieces_of,
+    rows_of,
+    unpaired,
+)
 from Models.Layers.convolutions import conv3x3
 from Models.Layers.fourier_features import fourier_features, waves_of
 from Models.Layers.MLP import MLP
 from Models.Layers.pointwise import pointwise_mlp
-from Utilities.coordinates import Crop, relative_cell
+from Utilities.coordinates import Crop, PixelChunks, relative_cell
 
 
 class LTEContext(NamedTuple):
@@ -89,10 +110,117 @@ class LTE(Decoder):
         self, context: LTEContext, coord: Float[Tensor, 'batch queries 2'], cell: Float[Tensor, 'batch 2']
     ) -> Float[Tensor, 'batch queries 3']:
         neighbors = find_neighbors(coord, context.lr_size, local_ensemble=True, crop=context.crop)
-        phase = self.phase(relative_cell(cell, context.lr_size))[:, None]  # (B, 1, hidden_dim / 2)
-        waves = gather_pixels(context.waves, neighbors.pixel)  # (4, B, Q, 2 * hidden_dim)
-        layers = self.layers if self.plus else self.imnet.layers
-        hidden = layers[:-1](fourier_features(waves, neighbors.offset, phase))
-        # The last layer is linear and the shares add up to 1, so the blend may come before it.
-        color = layers[-1]((hidden * neighbors.weight[..., None]).sum(dim=0))
+        phase = self._phase(cell, context.lr_size)
+        if not in_pieces(context.waves) or coord.requires_grad:
+            waves = gather_pixels(context.waves, neighbors.pixel)  # (4, B, Q, 2 * hidden_dim)
+            features = fourier_features(waves, neighbors.offset, phase[:, None])
+            color = answer_plainly(features, neighbors.weight, self._linear_layers)
+        elif torch.is_grad_enabled():
+            color = _Answers.apply(context.waves, phase, *neighbors, *unpaired(self._linear_layers))
+        else:
+            color = _answer(context.waves, phase, neighbors, HiddenLayers(self._linear_layers))
         return color + sample_bilinear(context.lr, coord, context.crop)
+
+    def query_in_chunks(
+        self,
+        context: LTEContext,
+        chunks: Iterable[Float[Tensor, 'batch _ 2']],
+        cell: Float[Tensor, 'batch 2'],
+    ) -> Iterator[Float[Tensor, 'batch _ 3']]:
+        if not isinstance(chunks, PixelChunks) or not in_pieces(context.waves):
+            yield from super().query_in_chunks(context, chunks, cell)
+            return
+        grid = find_grid_neighbors(chunks.rows, chunks.columns, context.lr_size, local_ensemble=True, crop=context.crop)
+        phase, hidden = self._phase(cell, context.lr_size), HiddenLayers(self._linear_layers)
+        for coord, crossing in zip(chunks, chunks.crossings(), strict=True):
+            color = _answer(context.waves, phase, grid.of(*crossing), hidden)
+            yield color.add_(sample_bilinear(context.lr, coord, context.crop))
+
+    @property
+    def _linear_layers(self) -> list[Linear]:
+        return linear_layers(self.layers if self.plus else self.imnet.layers)
+
+    def _phase(self, cell: Float[Tensor, 'batch 2'], lr_size: tuple[int, int]) -> Float[Tensor, 'batch half']:
+        return self.phase(relative_cell(cell, lr_size))
+
+
+@torch.no_grad()
+def _answer(
+    waves: Float[Tensor, 'batch pixels waves'],
+    phase: Float[Tensor, 'batch half'],
+    neighbors: Neighbors,
+    hidden: HiddenLayers,
+) -> Float[Tensor, 'batch queries 3']:
+    """Colors in pieces, without gradients; neighbors of a batch of one are those of every image."""
+    count, _, queries = neighbors.pixel.shape
+    colors = waves.new_empty(waves.shape[0], queries, 3)
+    half = waves.shape[2] // 4
+    for image, span in pieces_of(waves.shape[0], queries, count, 2 * half):
+        part = neighbors.piece(image, span)
+        amplitude, angle = _amplitude_and_angle(waves[image], phase[image], part)
+        features = torch.empty_like(amplitude)
+        torch.cos(angle, out=features[:, :half])
+        torch.sin(angle, out=features[:, half:])
+        colors[image, span] = hidden.answer(features.mul_(amplitude), part.weight)
+    return colors
+
+
+def _amplitude_and_angle(
+    waves: Float[Tensor, 'pixels waves'], phase: Float[Tensor, ' half'], neighbors: NeighborsOfOne
+) -> tuple[Float[Tensor, 'rows dim'], Float[Tensor, 'rows half']]:
+    half = len(phase)
+    chosen = waves.index_select(0, neighbors.pixel.flatten())
+    offset = neighbors.offset.flatten(0, 1)
+    angle = torch.addcmul(phase * math.pi, chosen[:, 2 * half : 3 * half], offset[:, :1])
+    return chosen[:, : 2 * half], angle.addcmul_(chosen[:, 3 * half :], offset[:, 1:])
+
+
+class _Answers(torch.autograd.Function):
+    """Colors in pieces, and the gradients of everything but the coordinates."""
+
+    @staticmethod
+    def forward(  # noqa: PLR0913
+        ctx: Any,  # noqa: ANN401
+        waves: Float[Tensor, 'batch pixels waves'],
+        phase: Float[Tensor, 'batch half'],
+        pixel: Int[Tensor, 'neighbors batch queries'],
+        offset: Float[Tensor, 'neighbors batch queries 2'],
+        share: Float[Tensor, 'neighbors batch queries'],
+        *parameters: Tensor,
+    ) -> Float[Tensor, 'batch queries 3']:
+        neighbors, half = Neighbors(pixel, offset, share), phase.shape[1]
+        count, batch, queries = pixel.shape
+        activations = Activations(pixel.numel(), paired(parameters), waves)
+        circle = waves.new_empty(pixel.numel(), 2 * half)  # Cosines and sines, without amplitudes.
+        colors = waves.new_empty(batch, queries, parameters[-1].shape[0])
+        for piece in pieces_of(batch, queries, count, 2 * half):
+            rows, part = rows_of(piece, queries, count), neighbors.piece(*piece)
+            amplitude, angle = _amplitude_and_angle(waves[piece[0]], phase[piece[0]], part)
+            torch.cos(angle, out=circle[rows, :half])
+            torch.sin(angle, out=circle[rows, half:])
+            torch.mul(circle[rows], amplitude, out=activations.first(rows))
+            colors[piece] = activations.answer(rows, part.weight)
+        ctx.save_for_backward(waves, circle, pixel, offset, share)
+        ctx.activations = activations
+        return colors
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Float[Tensor, 'batch queries 3']) -> tuple[Tensor | None, ...]:  # noqa: ANN401
+        waves, circle, *found = ctx.saved_tensors
+        neighbors, half = Neighbors(*found), waves.shape[2] // 4
+        count, batch, queries = neighbors.pixel.shape
+        for_waves, for_phase = torch.zeros_like(waves), waves.new_zeros(batch, half)
+        ctx.activations.start_learning()
+        for piece in pieces_of(batch, queries, count, 2 * half):
+            image, rows, part = piece[0], rows_of(piece, queries, count), neighbors.piece(*piece)
+            pixel, offset = part.pixel.flatten(), part.offset.flatten(0, 1)
+            passed = ctx.activations.learn(rows, part.weight, gradient[piece], is_first_rectified=False)
+            turned = passed * waves[image, :, : 2 * half].index_select(0, pixel)
+            for_angle = (
+                turned[:, half:].mul_(circle[rows, :half]).addcmul_(turned[:, :half], circle[rows, half:], value=-1)
+            )
+            for_phase[image] += for_angle.sum(dim=0)
+            parts = [passed.mul_(circle[rows]), for_angle * offset[:, :1], for_angle * offset[:, 1:]]
+            for_waves[image].index_add_(0, pixel, torch.cat(parts, dim=1))
+        return for_waves, for_phase * math.pi, None, None, None, *ctx.activations.take_gradients()

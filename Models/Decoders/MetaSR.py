@@ -19,7 +19,7 @@ from torch.nn import functional
 from Models.Decoders.Decoder import Decoder
 from Models.Decoders.local_ensemble import find_neighbors, gather_pixels
 from Models.Layers.MLP import MLP
-from Utilities.coordinates import Crop, pixel_centers
+from Utilities.coordinates import Crop, pixel_centers, small_constant
 
 # Moves ties between two LR pixels to the lower right one; a constant of the published network.
 _NUDGE = 1e-6
@@ -73,7 +73,7 @@ class MetaSR(Decoder):
         pixel = find_neighbors(corner + _NUDGE, context.lr_size, local_ensemble=False, crop=crop).pixel
         rows, columns = pixel[0] // len(crop.columns) + crop.rows[0], pixel[0] % len(crop.columns) + crop.columns[0]
         lr_corner = torch.stack([_pixel_corners(height, coord)[rows], _pixel_corners(width, coord)[columns]], dim=-1)
-        offset = (corner - lr_corner) * (coord.new_tensor(context.lr_size) / 2)  # in LR pixels
+        offset = (corner - lr_corner) * (small_constant(context.lr_size, coord) / 2)  # in LR pixels
         pixel_height = (cell[:, :1] * (height / 2))[:, None].expand(-1, coord.shape[1], -1)
         hidden = self.imnet.layers[:-1](torch.cat([offset, pixel_height], dim=-1))
         readers = gather_pixels(context.readers, pixel)[0].unflatten(-1, (3, -1))  # (B, Q, color, hidden + 1)

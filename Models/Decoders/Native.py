@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from Models.Decoders.Decoder import Decoder
 from Models.Decoders.local_ensemble import gather_pixels
 from Models.Encoders.Encoder import Encoder
-from Utilities.coordinates import nearest_pixel
+from Utilities.coordinates import nearest_pixel, small_constant
 
 # In pixels; float32 coordinates are this exact up to 100 000 pixels a side.
 _OFF_CENTER = 0.02
@@ -81,28 +81,45 @@ class Native(Decoder):
     def query(
         self, context: NativeContext, coord: Float[Tensor, 'batch queries 2'], cell: Float[Tensor, 'batch 2']
     ) -> Float[Tensor, 'batch queries 3']:
-        self._check_grid(context.size, coord, cell)
+        full = small_constant(context.size, coord)
+        asked = (2 / cell).round()
+        position = ((coord + 1) * full - 1) / 2
+        off_center = (position - position.round()).abs().amax() if position.numel() else full.new_zeros(())
+        is_wrong = torch.stack([(asked != full).any(), off_center > _OFF_CENTER])
+        if not _is_waited_for(coord.device):
+            return self._read(context, coord).masked_fill(is_wrong.any(), torch.nan)
+        self._check_grid(context.size, asked, off_center, is_wrong)
+        return self._read(context, coord)
+
+    def _read(
+        self, context: NativeContext, coord: Float[Tensor, 'batch queries 2']
+    ) -> Float[Tensor, 'batch queries 3']:
         rows = nearest_pixel(coord[..., 0], context.size[0])
         columns = nearest_pixel(coord[..., 1], context.size[1])
         return gather_pixels(context.picture, (rows * context.size[1] + columns)[None])[0]
 
     def _check_grid(
-        self, size: tuple[int, int], coord: Float[Tensor, 'batch queries 2'], cell: Float[Tensor, 'batch 2']
+        self,
+        size: tuple[int, int],
+        asked: Float[Tensor, 'batch 2'],
+        off_center: Float[Tensor, ''],
+        is_wrong: Bool[Tensor, '2'],
     ) -> None:
-        full = coord.new_tensor(size)
-        asked = (2 / cell).round()
-        position = ((coord + 1) * full - 1) / 2
-        off_center = (position - position.round()).abs().amax() if position.numel() else full.new_zeros(())
         # One transfer from the device for both.
-        wrong_size, off_grid = torch.stack([(asked != full).any(), off_center > _OFF_CENTER]).tolist()
+        wrong_size, off_grid = is_wrong.tolist()
         if wrong_size:
-            height, width = (int(side) for side in asked[(asked != full).any(dim=1)][0].tolist())
+            height, width = (int(side) for side in asked[(asked != asked.new_tensor(size)).any(dim=1)][0].tolist())
             self.check_size((size[0] // self.scale, size[1] // self.scale), (height, width))
         if off_grid:
             raise ValueError(
                 f'Native knows the centres of the {size[0]}x{size[1]} pixels only, and was asked for a color '
                 f'{off_center.item():.2f} pixels beside. Use a decoder for any scale.'
             )
+
+
+def _is_waited_for(device: torch.device) -> bool:
+    """A GPU is not: what it finds wrong comes out as NaN, which training refuses. Sizes are checked before that."""
+    return device.type != 'cuda'
 
 
 def _reach(tail: nn.Module, scale: int) -> int | None:

@@ -4,7 +4,8 @@ Paper: Wei, Zhang, CVPR 2023, https://arxiv.org/abs/2303.02584.
 Written from the paper. Checked against outputs of 2y7c3/Super-Resolution-Neural-Operator@92b777a
 (tests/references/srno.npz). Differs from it: any number of feature channels, which the original fixes at 64; and a
 picture that is asked for in chunks is the same as one asked for whole, where the original lets the attention see only
-the chunk. So the original equals this when it is given no chunk size.
+the chunk. So the original equals this when it is given no chunk size. And the first layer, which is linear, goes over
+the LR pixels where these are fewer than the HR pixels, which gives the same numbers up to rounding.
 Kept: the cell is not limited unless one asks (`cell_scale_max = 4` is the original's `--mcell`).
 """
 
@@ -18,8 +19,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from Models.Decoders.Decoder import Decoder
-from Models.Decoders.local_ensemble import find_neighbors, gather_pixels
+from Models.Decoders.local_ensemble import find_neighbors
 from Models.Layers.bilinear import sample_bilinear
+from Models.Layers.blended_lookup import blended_linear, cut_to_reach
 from Models.Layers.GalerkinAttention import GalerkinAttention, attend, attend_in_chunks
 from Models.Layers.pointwise import PointwiseLinear
 from Utilities.coordinates import relative_cell
@@ -78,9 +80,12 @@ class SRNO(Decoder):
         self, context: SRNOContext, cell: Float[Tensor, 'batch 2'], coord: Float[Tensor, 'batch queries 2']
     ) -> Float[Tensor, 'batch queries width']:
         neighbors = find_neighbors(coord, context.lr_size, local_ensemble=True)
-        weighted = gather_pixels(context.features, neighbors.pixel) * neighbors.weight[..., None]
-        cells = relative_cell(cell, context.lr_size)[:, None].expand(-1, coord.shape[1], -1)
-        return self.conv00(torch.cat([*neighbors.offset, *weighted, cells], dim=-1))
+        features, pixel = cut_to_reach(context.features, neighbors.pixel)
+        weight = self.conv00.weight.flatten(1)  # (width, 8 for the offsets + 4 * dim for the features + 2 for the cell)
+        of_cell = functional.linear(relative_cell(cell, context.lr_size), weight[:, -2:], self.conv00.bias)
+        offsets = neighbors.offset.permute(1, 2, 0, 3).flatten(2)
+        placed = torch.baddbmm(of_cell[:, None], offsets, weight[:, :8].T.expand(len(offsets), -1, -1))
+        return placed + blended_linear(features, pixel, neighbors.weight, weight[:, 8:-2])
 
     def _colors(
         self,
@@ -102,8 +107,15 @@ class SRNOAttention(GalerkinAttention):
         self.kln = HeadNorm(heads, width // heads)
         self.vln = HeadNorm(heads, width // heads)
 
-    def mix(self, tokens: Float[Tensor, 'batch queries width']) -> Float[Tensor, 'batch queries width']:
-        return self.o_proj2(functional.gelu(self.o_proj1(tokens)))
+    @property
+    def mixers(self) -> tuple[PointwiseLinear, PointwiseLinear]:
+        return self.o_proj1, self.o_proj2
+
+    def inverse_deviation(
+        self, centered: Float[Tensor, 'batch queries heads dim']
+    ) -> Float[Tensor, 'batch queries heads 1']:
+        norm = torch.linalg.vector_norm(centered, dim=-1, keepdim=True)
+        return 1 / (norm / (centered.shape[-1] - 1) ** 0.5 + _NORM_EPS)
 
 
 class HeadNorm(nn.Module):

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from Utilities.coordinates import Crop, nearest_pixel
+from Utilities.coordinates import Crop, nearest_pixel, small_constant
 
 # Constants of the published networks: which neighbor is nearest on a tie depends on them.
 _NUDGE = 1e-6
@@ -29,6 +29,45 @@ class Neighbors(NamedTuple):
 
     weight: Float[Tensor, 'neighbors batch queries']
     """Share of the neighbor's prediction; the shares of a coordinate add up to 1."""
+
+    def piece(self, image: int, span: slice) -> 'NeighborsOfOne':
+        """Some coordinates of one image; neighbors of a batch of one are those of every image."""
+        image = image if self.pixel.shape[1] > 1 else 0
+        return NeighborsOfOne(self.pixel[:, image, span], self.offset[:, image, span], self.weight[:, image, span])
+
+
+class NeighborsOfOne(NamedTuple):
+    """As `Neighbors`, of a single image."""
+
+    pixel: Int[Tensor, 'neighbors queries']
+    offset: Float[Tensor, 'neighbors queries 2']
+    weight: Float[Tensor, 'neighbors queries']
+
+
+class AxisNeighbors(NamedTuple):
+    """What rows alone, or columns alone, say of the neighbors: two sides with a local ensemble, else one."""
+
+    pixel: Int[Tensor, 'sides *shape']
+    """Row or column of the LR image, or of the crop of it."""
+
+    offset: Float[Tensor, 'sides *shape']
+    """From its centre to the coordinate, where one LR pixel is 2."""
+
+
+class GridNeighbors(NamedTuple):
+    """Neighbors of every crossing of some rows and columns, known per row and per column."""
+
+    rows: AxisNeighbors
+    columns: AxisNeighbors
+    row_length: int
+    """LR pixels in a row of the image, or of the crop of it."""
+
+    def of(self, row: Int[Tensor, ' queries'], column: Int[Tensor, ' queries']) -> Neighbors:
+        """The neighbors of some crossings, for a batch of one: those of all images are the same."""
+        along_y = AxisNeighbors(self.rows.pixel[:, row], self.rows.offset[:, row])
+        along_x = AxisNeighbors(self.columns.pixel[:, column], self.columns.offset[:, column])
+        neighbors = _cross(along_y, along_x, self.row_length)
+        return Neighbors(neighbors.pixel[:, None], neighbors.offset[:, None], neighbors.weight[:, None])
 
 
 def find_neighbors(
@@ -50,23 +89,47 @@ def find_neighbors(
             offsets are zero, and the nudge that settles ties is a part of the image.
     """
     crop = crop or Crop.whole(lr_size)
-    size = coord.new_tensor(lr_size)
+    rows = _find_on_axis(coord[..., 0], lr_size[0], crop.rows, local_ensemble=local_ensemble)
+    columns = _find_on_axis(coord[..., 1], lr_size[1], crop.columns, local_ensemble=local_ensemble)
+    return _cross(rows, columns, len(crop.columns))
+
+
+def find_grid_neighbors(
+    rows: Float[Tensor, ' height'],
+    columns: Float[Tensor, ' width'],
+    lr_size: tuple[int, int],
+    *,
+    local_ensemble: bool,
+    crop: Crop | None = None,
+) -> GridNeighbors:
+    """As `find_neighbors`, to the last bit, for all crossings of rows and columns; the arguments are the same."""
+    crop = crop or Crop.whole(lr_size)
+    return GridNeighbors(
+        _find_on_axis(rows, lr_size[0], crop.rows, local_ensemble=local_ensemble),
+        _find_on_axis(columns, lr_size[1], crop.columns, local_ensemble=local_ensemble),
+        len(crop.columns),
+    )
+
+
+def _find_on_axis(
+    coordinate: Float[Tensor, '*shape'], count: int, crop: range, *, local_ensemble: bool
+) -> AxisNeighbors:
+    shifted = coordinate[None]
     if local_ensemble:
-        signs = coord.new_tensor([[-1, -1], [-1, 1], [1, -1], [1, 1]])
-        shifted = coord + (signs / size + _NUDGE)[:, None, None]
-    else:
-        shifted = coord[None]
-    shifted = shifted.clamp(-1 + _NUDGE, 1 - _NUDGE)
+        steps = small_constant([-1, 1], coordinate) / count + _NUDGE
+        shifted = shifted + steps.view(2, *[1] * coordinate.ndim)
+    pixel = nearest_pixel(shifted.clamp(-1 + _NUDGE, 1 - _NUDGE), count).clamp(crop[0], crop[-1])
+    return AxisNeighbors(pixel - crop.start, (coordinate - _center(pixel, count, coordinate.dtype)) * count)
 
-    rows = nearest_pixel(shifted[..., 0], lr_size[0]).clamp(crop.rows[0], crop.rows[-1])
-    columns = nearest_pixel(shifted[..., 1], lr_size[1]).clamp(crop.columns[0], crop.columns[-1])
-    centers = torch.stack([_center(rows, lr_size[0], coord.dtype), _center(columns, lr_size[1], coord.dtype)], dim=-1)
-    offset = (coord - centers) * size
 
-    area = offset.prod(dim=-1).abs() + _MIN_AREA
+def _cross(rows: AxisNeighbors, columns: AxisNeighbors, row_length: int) -> Neighbors:
+    """Neighbors of coordinates from those of their rows and columns, whose shapes agree but for the sides."""
+    pixel = (rows.pixel[:, None] * row_length + columns.pixel[None]).flatten(0, 1)
+    y, x = torch.broadcast_tensors(rows.offset[:, None], columns.offset[None])
+    area = (y * x).abs().flatten(0, 1) + _MIN_AREA
     # Each prediction weighs as the opposite corner's rectangle.
-    weight = area.flip(0) / area.sum(dim=0) if local_ensemble else torch.ones_like(area)
-    return Neighbors(crop.position_of(rows, columns), offset, weight)
+    weight = area.flip(0) / area.sum(dim=0) if len(area) > 1 else torch.ones_like(area)
+    return Neighbors(pixel, torch.stack([y, x], dim=-1).flatten(0, 1), weight)
 
 
 def _center(index: Int[Tensor, '*shape'], count: int, dtype: torch.dtype) -> Float[Tensor, '*shape']:

@@ -5,6 +5,9 @@ https://arxiv.org/abs/2303.02584) and HIIF (Jiang et al., CVPR 2025, https://arx
 
 All that one query learns of the others is the mean over all queries of the outer product of key and value. So a picture
 may be asked for in pieces, given first one pass over the pieces per layer for that mean.
+
+The means of the norms and, given the mean over the queries, the attention itself are linear, so they are multiplied
+into the weights around them; the numbers are the same up to rounding.
 """
 
 from abc import ABC, abstractmethod
@@ -12,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
@@ -35,7 +39,8 @@ class GalerkinAttention(nn.Module, ABC):
 
     kln: nn.Module
     vln: nn.Module
-    """Norms of a head's keys and values over its channels, (batch, heads, queries, channels)."""
+    """Norms of a head's keys and values over its channels; their `weight` and `bias` are for each channel, or each head
+    and channel."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -43,33 +48,71 @@ class GalerkinAttention(nn.Module, ABC):
             raise ValueError(f'width must be a multiple of heads, both at least 1, got {width} and {heads}.')
         self.heads = heads
 
+    @property
     @abstractmethod
+    def mixers(self) -> tuple[nn.Linear | nn.Conv2d, nn.Linear | nn.Conv2d]:
+        """The two layers behind the attention, for vectors in the last axis."""
+
+    @abstractmethod
+    def inverse_deviation(
+        self, centered: Float[Tensor, 'batch queries heads dim']
+    ) -> Float[Tensor, 'batch queries heads 1']:
+        """What the norms multiply a head's channels with, once their mean is taken off and before their own weights."""
+
     def mix(self, tokens: Float[Tensor, 'batch queries width']) -> Float[Tensor, 'batch queries width']:
-        """The two layers behind the attention."""
+        """The two layers behind the attention, and GELU between them."""
+        first, second = self.mixers
+        return second(functional.gelu(first(tokens)))
 
     def key_value_sum(self, tokens: Float[Tensor, 'batch queries width']) -> Float[Tensor, 'batch heads dim dim']:
-        """Sum over the queries of key times value, for each head."""
-        keys, values = self._project(tokens, first=1, last=2)
-        return self.kln(keys).transpose(-1, -2) @ self.vln(values)
+        """Sum over the queries of key times value, for each head, both normalized."""
+        weight, bias = (part[:, 1:] for part in self._projection())
+        # A head's mean is linear in the tokens, so it is taken off the weights instead.
+        weight, bias = (part - part.mean(dim=2, keepdim=True) for part in (weight, bias))
+        weight, bias = weight.transpose(0, 1).flatten(0, 2), bias.transpose(0, 1).flatten()
+        centered = functional.linear(tokens, weight, bias).unflatten(-1, (2, self.heads, -1))
+        keys, values = (part * self.inverse_deviation(part) for part in centered.unbind(dim=2))
+        # The norms' own weights and biases are applied to the sums.
+        products = torch.einsum('bqhc,bqhd->bhcd', keys, values)
+        (key_weight, key_bias), (value_weight, value_bias) = (
+            _parameters(norm, keys.shape[3]) for norm in (self.kln, self.vln)
+        )
+        key_sum = keys.sum(dim=1) * key_weight
+        value_sum = values.sum(dim=1) * value_weight + value_bias * tokens.shape[1]
+        return (
+            products * (key_weight[:, :, None] * value_weight[:, None])
+            + key_sum[..., None] * value_bias[:, None]
+            + key_bias[:, :, None] * value_sum[:, :, None]
+        )
 
     def forward(
         self, tokens: Float[Tensor, 'batch queries width'], key_value_mean: Float[Tensor, 'batch heads dim dim']
     ) -> Float[Tensor, 'batch queries width']:
         """Tokens of any part of the queries, given the mean over all of them."""
-        (queries,) = self._project(tokens, first=0, last=0)
-        attended = (queries @ key_value_mean).transpose(1, 2).flatten(2)
-        return self.mix(attended + tokens) + tokens
+        weight, bias = (part[:, 0] for part in self._projection())
+        # Given the mean, all from the tokens to the first mixer is linear, and the same for all queries: one layer.
+        attended = torch.einsum('bhcd,hcw->bhdw', key_value_mean, weight).flatten(1, 2)
+        attended_bias = torch.einsum('bhcd,hc->bhd', key_value_mean, bias).flatten(1)
+        first, second = self.mixers
+        assert first.bias is not None
+        mixer = first.weight.flatten(1)
+        combined = mixer @ (attended + torch.eye(mixer.shape[0], device=mixer.device, dtype=mixer.dtype))
+        combined_bias = functional.linear(attended_bias, mixer, first.bias)
+        hidden = torch.baddbmm(combined_bias[:, None], tokens, combined.transpose(1, 2))
+        return second(functional.gelu(hidden)) + tokens
 
-    def _project(
-        self, tokens: Float[Tensor, 'batch queries width'], *, first: int, last: int
-    ) -> Float[Tensor, 'kinds batch heads queries dim']:
-        """Some of query (0), key (1) and value (2), which are wanted at different times."""
+    def _projection(self) -> tuple[Float[Tensor, 'heads 3 dim width'], Float[Tensor, 'heads 3 dim']]:
+        """Weight and bias of query (0), key (1) and value (2)."""
         assert self.qkv_proj.bias is not None
-        wanted = slice(first, last + 1)
-        weight = self.qkv_proj.weight.flatten(1).unflatten(0, (self.heads, 3, -1))[:, wanted].flatten(0, 2)
-        bias = self.qkv_proj.bias.unflatten(0, (self.heads, 3, -1))[:, wanted].flatten()
-        projected = functional.linear(tokens, weight, bias)
-        return projected.unflatten(-1, (self.heads, last + 1 - first, -1)).permute(3, 0, 2, 1, 4)
+        shape = (self.heads, 3, -1)
+        return self.qkv_proj.weight.flatten(1).unflatten(0, shape), self.qkv_proj.bias.unflatten(0, shape)
+
+
+def _parameters(norm: nn.Module, dim: int) -> tuple[Float[Tensor, 'heads dim'], Float[Tensor, 'heads dim']]:
+    """Weight and bias of a norm, by head; one row where all heads share them."""
+    assert isinstance(norm.weight, Tensor)
+    assert isinstance(norm.bias, Tensor)
+    return norm.weight.view(-1, dim), norm.bias.view(-1, dim)
 
 
 def attend(

@@ -57,13 +57,15 @@ class NormalizingFlow(nn.Module):
         self, data: Float[Tensor, '*batch dim'], condition: Float[Tensor, '*batch condition_dim']
     ) -> Float[Tensor, '*batch']:
         """Logarithm of the probability density of the data."""
-        log_volume = self.last.log_determinant()
-        for linear, (scale, shift) in zip(self.linears, self._affine(condition), strict=True):
-            assert isinstance(linear, InvertibleLinear)
-            data = linear(data) * scale + shift
-            log_volume = log_volume + linear.log_determinant() + scale.log().sum(dim=-1)
-        noise = self.last(data)
-        return log_volume - 0.5 * (noise.square() + math.log(2 * math.pi)).sum(dim=-1)
+        # Each layer's rounding adds up, and the layers are tiny: not in half precision.
+        with torch.autocast(data.device.type, enabled=False):
+            log_volume = self.last.log_determinant()
+            for linear, (scale, shift) in zip(self.linears, self._affine(condition.to(data.dtype)), strict=True):
+                assert isinstance(linear, InvertibleLinear)
+                data = linear(data) * scale + shift
+                log_volume = log_volume + linear.log_determinant() + scale.log().sum(dim=-1)
+            noise = self.last(data)
+            return log_volume - 0.5 * (noise.square() + math.log(2 * math.pi)).sum(dim=-1)
 
     def data_of(
         self, noise: Float[Tensor, '*batch dim'], condition: Float[Tensor, '*batch condition_dim']

@@ -1,3 +1,4 @@
+import math
 from typing import ClassVar
 
 from jaxtyping import Float
@@ -12,6 +13,7 @@ class PSNR(QualityModel):
     Computed in double precision. Equal pictures have infinity.
     """
 
+    score_range: ClassVar[tuple[float, float]] = (0, math.inf)
     unit: ClassVar[str] = 'dB'
     decimals: ClassVar[int] = 3
 

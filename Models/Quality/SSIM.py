@@ -5,7 +5,7 @@ Paper: Wang, Bovik, Sheikh, Simoncelli, IEEE TIP 2004, https://doi.org/10.1109/T
 then over the channels. Written here because the libraries' defaults differ by up to 0.1 (window, borders, size).
 """
 
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -23,6 +23,7 @@ _C2 = 0.03**2
 class SSIM(QualityModel):
     """Structural similarity in double precision; 1 for equal pictures."""
 
+    score_range: ClassVar[tuple[float, float]] = (-1, 1)
     minimum_side: ClassVar[int] = _WINDOW
 
     def forward(
@@ -30,14 +31,38 @@ class SSIM(QualityModel):
         image: Float[Tensor, 'batch channels height width'],
         reference: Float[Tensor, 'batch channels height width'],
     ) -> Float[Tensor, ' batch']:
-        x, y = image.double(), reference.double()
-        mean_x, mean_y = _blur(x), _blur(y)
-        variance_x = _blur(x * x) - mean_x**2
-        variance_y = _blur(y * y) - mean_y**2
-        covariance = _blur(x * y) - mean_x * mean_y
-        similarity = (2 * mean_x * mean_y + _C1) * (2 * covariance + _C2)
-        similarity = similarity / ((mean_x**2 + mean_y**2 + _C1) * (variance_x + variance_y + _C2))
-        return similarity.mean(dim=(1, 2, 3))
+        statistics = local_statistics(image.double(), reference.double())
+        return (luminance(statistics) * contrast_and_structure(statistics)).mean(dim=(1, 2, 3))
+
+
+class LocalStatistics(NamedTuple):
+    """Gaussian-weighted moments of two images around each position where the window fits."""
+
+    mean_x: Float[Tensor, 'batch channels h w']
+    mean_y: Float[Tensor, 'batch channels h w']
+    variance_x: Float[Tensor, 'batch channels h w']
+    variance_y: Float[Tensor, 'batch channels h w']
+    covariance: Float[Tensor, 'batch channels h w']
+
+
+def local_statistics(
+    x: Float[Tensor, 'batch channels height width'], y: Float[Tensor, 'batch channels height width']
+) -> LocalStatistics:
+    """Moments of two images in [0, 1]."""
+    mean_x, mean_y = _blur(x), _blur(y)
+    variance_x = _blur(x * x) - mean_x**2
+    variance_y = _blur(y * y) - mean_y**2
+    return LocalStatistics(mean_x, mean_y, variance_x, variance_y, _blur(x * y) - mean_x * mean_y)
+
+
+def luminance(local: LocalStatistics) -> Float[Tensor, 'batch channels h w']:
+    """Similarity of the means; 1 where they are equal."""
+    return (2 * local.mean_x * local.mean_y + _C1) / (local.mean_x**2 + local.mean_y**2 + _C1)
+
+
+def contrast_and_structure(local: LocalStatistics) -> Float[Tensor, 'batch channels h w']:
+    """Similarity of the deviations from the means; 1 where they are equal."""
+    return (2 * local.covariance + _C2) / (local.variance_x + local.variance_y + _C2)
 
 
 def _blur(image: Float[Tensor, 'batch channels height width']) -> Float[Tensor, 'batch channels h w']:

@@ -16,6 +16,7 @@ from torch import Tensor
 from Models.published_checkpoints.PublishedNetwork import PublishedNetwork
 from Models.published_checkpoints.recognition import of_study, recognise
 from Models.published_checkpoints.specifications import from_specification
+from Utilities.file_limits import OversizedError, refuse_oversized_archive, refuse_oversized_content
 
 _READING_ERRORS = (RuntimeError, EOFError, KeyError, ValueError, TypeError, AttributeError, zipfile.BadZipFile)
 _STUDY_NAME = re.compile(r'_Patch_([1-9]\d{0,3})_Scale_(\d{1,2}(?:\.\d{1,4})?)_(\d{1,2}(?:\.\d{1,4})?)(?=_|\.pth|$)')
@@ -59,7 +60,11 @@ def _read_pickle(path: Path) -> Mapping[str, Any]:
         with warnings.catch_warnings():
             # torch finds another pickle protocol worth a long warning; it either can read it, or is caught below.
             warnings.simplefilter('ignore')
+            refuse_oversized_archive(path)
             content = torch.load(path, map_location='cpu', weights_only=True)
+            refuse_oversized_content(content, path.stat().st_size)
+    except OversizedError as error:
+        raise ValueError(f'{path} is refused: {error}.') from error
     except pickle.UnpicklingError as error:
         # torch's own text advises to load without weights_only, which would run code from the file.
         raise ValueError(

@@ -7,8 +7,11 @@ from torch.optim import Optimizer
 
 from Datasets.TrainingCrops import TrainingBatch
 from Models.SuperResolver import SuperResolver
+from Orchestrators.Steps.StepSettings import StepSettings
 from Orchestrators.Steps.SupervisedStep import SupervisedStep
 from Utilities.schedules import Schedule
+
+_PLAIN = StepSettings()
 
 
 class LikelihoodStep(SupervisedStep):
@@ -18,8 +21,14 @@ class LikelihoodStep(SupervisedStep):
         ValueError: if the decoder learns from patches of pixels, which training batches do not hold.
     """
 
-    def __init__(self, network: SuperResolver, optimizer: Optimizer, make_schedule: Callable[[int], Schedule]) -> None:
-        super().__init__(network, optimizer, make_schedule)
+    def __init__(
+        self,
+        network: SuperResolver,
+        optimizer: Optimizer,
+        make_schedule: Callable[[int], Schedule],
+        settings: StepSettings = _PLAIN,
+    ) -> None:
+        super().__init__(network, optimizer, make_schedule, settings)
         patch_size = network.decoder.patch_size
         if patch_size > 1:
             raise ValueError(
@@ -29,4 +38,4 @@ class LikelihoodStep(SupervisedStep):
             )
 
     def compare(self, batch: TrainingBatch) -> tuple[Tensor, dict[str, Tensor]]:
-        return self.network(batch.lr, batch.coord, batch.cell, batch.hr), {}
+        return self.answer(batch, batch.hr), {}

@@ -10,8 +10,11 @@ from Datasets.TrainingCrops import TrainingBatch, arrange_pixels
 from Losses.WeightedSum import WeightedSum
 from Models.SamplingType import SamplingType
 from Models.SuperResolver import SuperResolver
+from Orchestrators.Steps.StepSettings import StepSettings
 from Orchestrators.Steps.SupervisedStep import SupervisedStep
 from Utilities.schedules import Schedule
+
+_PLAIN = StepSettings()
 
 
 class ReconstructionStep(SupervisedStep):
@@ -24,13 +27,14 @@ class ReconstructionStep(SupervisedStep):
         sampling: SamplingType,
         optimizer: Optimizer,
         make_schedule: Callable[[int], Schedule],
+        settings: StepSettings = _PLAIN,
     ) -> None:
-        super().__init__(network, optimizer, make_schedule)
+        super().__init__(network, optimizer, make_schedule, settings)
         self.objective = objective
         self._sampling = sampling
 
     def compare(self, batch: TrainingBatch) -> tuple[Tensor, dict[str, Tensor]]:
-        sr = arrange_pixels(self._sampling, self.network(batch.lr, batch.coord, batch.cell))
+        sr = arrange_pixels(self._sampling, self.answer(batch))
         hr = arrange_pixels(self._sampling, batch.hr)
         total, parts = self.objective(sr, hr)
         return total, {'mse': functional.mse_loss(sr.detach().clamp(0, 1), hr), **parts}

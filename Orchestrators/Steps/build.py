@@ -7,15 +7,19 @@ import torch
 from torch.optim import Optimizer
 
 from Configuration.TrainingConfiguration import TrainingConfiguration
+from Losses.Loss import Loss
 from Losses.WeightedSum import WeightedSum
 from Models.build import build_super_resolver
+from Models.LossType import LossType
 from Models.SamplingType import SamplingType
 from Models.ScheduleType import ScheduleType
 from Orchestrators.Steps.LikelihoodStep import LikelihoodStep
 from Orchestrators.Steps.ReconstructionStep import ReconstructionStep
+from Orchestrators.Steps.StepSettings import StepSettings
 from Orchestrators.Steps.TrainingStep import TrainingStep
 from Utilities import schedules
-from Utilities.find_class import find_class
+from Utilities.devices import check_compiler
+from Utilities.find_class import check_options, find_class
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -24,26 +28,39 @@ def build_step(recipe: TrainingConfiguration, device: torch.device) -> TrainingS
     """Networks with weights from the recipe's seed, and all that trains them.
 
     Raises:
-        ValueError: for options that a network does not take, or a loss that the sampling can't serve, be it the
-            recipe's or the decoder's own.
+        ValueError: for options that a network does not take, a loss that the sampling can't serve, be it the
+            recipe's or the decoder's own, or `compile` where nothing can be compiled.
     """
+    if recipe.compile:
+        check_compiler(device)
     torch.manual_seed(recipe.seed)
     # Built on the CPU, so that one seed gives one set of weights on every machine.
     network = build_super_resolver(recipe.encoder, recipe.decoder, recipe.encoder_options, recipe.decoder_options).to(
         device
     )
-    optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
+    # On a GPU the fused one, which can skip an update there; on a CPU it saves 0.4 % of a step and rounds otherwise.
+    optimizer = torch.optim.Adam(
+        network.parameters(), lr=recipe.learning_rate, fused=True if device.type == 'cuda' else None
+    )
+    settings = StepSettings(
+        accumulate=recipe.accumulate,
+        clip_gradient=recipe.clip_gradient,
+        ema_decay=recipe.ema_decay,
+        precision=recipe.precision,
+        channels_last=recipe.channels_last,
+        compile=recipe.compile,
+    )
     make_schedule = functools.partial(build_schedule, recipe, optimizer)
     if network.decoder.trains_by_likelihood:
         _LOGGER.info(
             f'{recipe.decoder.name} learns by its own likelihood: `losses` is not used, and training has no PSNR.'
         )
-        return LikelihoodStep(network, optimizer, make_schedule)
+        return LikelihoodStep(network, optimizer, make_schedule, settings)
     objective = _build_objective(recipe).to(device)
-    return ReconstructionStep(network, objective, recipe.sampling, optimizer, make_schedule)
+    return ReconstructionStep(network, objective, recipe.sampling, optimizer, make_schedule, settings)
 
 
-def build_schedule(recipe: TrainingConfiguration, optimizer: Optimizer, batches_per_epoch: int) -> schedules.Schedule:
+def build_schedule(recipe: TrainingConfiguration, optimizer: Optimizer, updates_per_epoch: int) -> schedules.Schedule:
     """The recipe's learning rates, beginning with the optimizer's."""
     epochs = recipe.epochs - recipe.warmup_epochs
     per_iteration = recipe.schedule in {ScheduleType.OneCycle, ScheduleType.Cyclic}
@@ -58,26 +75,29 @@ def build_schedule(recipe: TrainingConfiguration, optimizer: Optimizer, batches_
                 optimizer, recipe.restart_after, recipe.restart_growth, recipe.minimum_rate
             )
         case ScheduleType.OneCycle:
-            scheduler = schedules.one_cycle(optimizer, epochs * batches_per_epoch)
+            scheduler = schedules.one_cycle(optimizer, epochs * updates_per_epoch)
         case ScheduleType.Cyclic:
-            scheduler = schedules.cyclic(optimizer, recipe.cycle_epochs * batches_per_epoch, recipe.minimum_rate)
+            scheduler = schedules.cyclic(optimizer, recipe.cycle_epochs * updates_per_epoch, recipe.minimum_rate)
         case ScheduleType.ReduceOnPlateau:
             scheduler = schedules.reduce_on_plateau(optimizer, recipe.gamma, recipe.patience, recipe.minimum_rate)
     return schedules.Schedule(
         scheduler,
         per_iteration=per_iteration,
-        warmup_steps=recipe.warmup_epochs * (batches_per_epoch if per_iteration else 1),
+        warmup_steps=recipe.warmup_epochs * (updates_per_epoch if per_iteration else 1),
         warmup_start=recipe.warmup_start,
     )
 
 
 def _build_objective(recipe: TrainingConfiguration) -> WeightedSum:
-    objective = WeightedSum(
-        [(term.loss.name, find_class(term.loss, 'Losses')(), term.weight) for term in recipe.losses]
-    )
-    if objective.needs_neighbors and recipe.sampling is SamplingType.Scattered:
+    found: dict[LossType, type[Loss]] = {term.loss: find_class(term.loss, 'Losses') for term in recipe.losses}
+    # Before they are built, as some need large files for it.
+    needy = [kind.name for kind, loss in found.items() if loss.needs_neighbors]
+    if needy and recipe.sampling is SamplingType.Scattered:
         raise ValueError(
-            f'{", ".join(objective.needs_neighbors)} compares neighboring pixels, which sampling = '
-            'SamplingType.Scattered does not give. Set sampling = SamplingType.Window, or SamplingType.Crop.'
+            f'{", ".join(needy)} compares neighboring pixels, which sampling = SamplingType.Scattered does not give. '
+            'Set sampling = SamplingType.Window, or SamplingType.Crop.'
         )
-    return objective
+    for term in recipe.losses:
+        check_options(found[term.loss], term.options, 'losses')
+    _LOGGER.info(f'The loss is {" + ".join(map(str, recipe.losses))}.')
+    return WeightedSum([(term.loss.name, found[term.loss](**term.options), term.weight) for term in recipe.losses])

@@ -55,7 +55,7 @@ def test_to_dict_is_plain_json() -> None:
     assert json.loads(json.dumps(plain)) == plain
     assert plain['encoder'] == 'EDSR'
     assert plain['encoder_options'] == {'n_feats': 8, 'widths': [1, 2]}
-    assert plain['losses'] == [{'loss': 'PixelL1', 'weight': 1.0}]
+    assert plain['losses'] == [{'loss': 'PixelL1', 'weight': 1.0, 'options': {}}]
 
 
 def test_a_recipe_without_a_name_is_named_after_its_class() -> None:

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from Datasets import ImageFolder as image_folder_module
+from Datasets import picture_stores
 from Datasets.benchmarks import list_pictures
 from Datasets.ImageFolder import ImageFolder
+from Datasets.picture_stores import PicturesInTheirFiles
 from tests.conftest import PictureMaker, smooth_picture
 from tests.Utilities.test_images import broken_files
 
@@ -16,18 +17,18 @@ from tests.Utilities.test_images import broken_files
 def test_pictures_are_decoded_once(make_pictures: PictureMaker, monkeypatch: pytest.MonkeyPatch) -> None:
     files = make_pictures(count=2)
     reads: list[Path] = []
-    original = image_folder_module.read_image
+    original = picture_stores.read_image
 
     def counted(path: Path, **settings: int) -> object:
         reads.append(path)
         return original(path, **settings)
 
-    monkeypatch.setattr(image_folder_module, 'read_image', counted)
+    monkeypatch.setattr(picture_stores, 'read_image', counted)
     images = ImageFolder(files)
     for _ in range(3):
         assert np.array_equal(images[1], smooth_picture(40, 48, 1))
     assert reads == files
-    on_disk = ImageFolder(files, in_memory=False)
+    on_disk = ImageFolder(files, store=PicturesInTheirFiles())
     assert np.array_equal(on_disk[1], smooth_picture(40, 48, 1))
     assert len(reads) == 5
 

@@ -1,5 +1,7 @@
 """Samples are what LIIF trains on, and a pure function of (seed, epoch, index)."""
 
+import itertools
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +9,12 @@ import pytest
 import torch
 from PIL import Image
 
+from Datasets import TrainingCrops as training_crops_module
 from Datasets.ImageFolder import ImageFolder
 from Datasets.loaders import EpochBatches, load_batches
+from Datasets.picture_stores import PicturesInTheirFiles
 from Datasets.TrainingCrops import Position, TrainingBatch, TrainingCrops, arrange_pixels
+from Datasets.Turn import Turn
 from Models import SamplingType
 from tests.conftest import PictureMaker
 from Utilities.coordinates import coordinates_of, pixel_centers
@@ -106,6 +111,48 @@ def test_scattered_samples_stay_what_they_were(images: ImageFolder) -> None:
     assert torch.equal(sample.hr, torch.from_numpy(hr.reshape(-1, 3)[chosen].copy()).float() / 255)
 
 
+@pytest.mark.parametrize('choices', list(itertools.product((0, 1), repeat=3)))
+def test_a_turned_crop_is_found_in_the_picture(choices: tuple[int, int, int]) -> None:
+    """All eight turns; every pixel of the picture has its own number."""
+    picture = np.arange(12 * 17, dtype=np.uint8).reshape(12, 17, 1)
+    turn = Turn(*choices)
+    turned = turn.apply(picture[2:9, 5:12])[..., 0]
+    rows, columns = (axis.reshape(-1) for axis in np.mgrid[0:7, 0:7])
+    assert np.array_equal(picture.reshape(-1)[turn.locate(rows, columns, (2, 5), 7, 17)], turned.reshape(-1))
+    assert turned[0, 0] == picture[(8 if turn.vertically else 2), (11 if turn.horizontally else 5), 0]
+    along = int(turned[0, 6]) - int(turned[0, 0])
+    assert along in ((6, -6), (102, -102))[turn.transposed]  # along a row, or down a column
+
+
+def test_a_batch_costs_one_resize_of_a_crop_per_sample_and_no_copy_of_a_picture(
+    make_pictures: PictureMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Work instead of time: the bytes at hand are those of the batch and of one sample, however large the pictures."""
+    images = ImageFolder(make_pictures(count=2, height=500, width=700))
+    crops = crops_of(images, input_patch=16, queries=256, repeat=100)
+    resized = []
+
+    def counted(picture: np.ndarray, *arguments: object) -> np.ndarray:
+        resized.append(picture.shape)
+        return resize(picture, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(training_crops_module, 'resize', counted)
+    crops.__getitems__([(1, 0)])
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    batch = crops.__getitems__([(1, index) for index in range(8)])
+    peak = tracemalloc.get_traced_memory()[1] - before
+    tracemalloc.stop()
+    assert len(resized) == 1 + 8
+    assert all(max(shape[:2]) <= 4 * 16 for shape in resized)
+    # Of the batch: bytes of LR and HR and coordinates of 4 bytes, in the samples and put together; torch's numbers are
+    # not counted. Of one sample: its crop, handed to Pillow, and a few numbers of 8 bytes for each query or HR pixel.
+    of_batch = 2 * 8 * (16 * 16 * 3 + 256 * 3 + 256 * 2 * 4)
+    of_sample = 3 * (64 * 64 * 3) + 8 * (64 * 64 + 4 * 256)
+    assert peak < of_batch + of_sample + 30_000 < images[0].nbytes / 4
+    assert batch.lr.shape == (8, 3, 16, 16)
+
+
 # Pixels side by side
 
 
@@ -158,6 +205,83 @@ def test_a_window_is_a_piece_of_the_crop_and_lies_anywhere_in_it(make_pictures: 
 def test_scattered_pixels_are_a_row(images: ImageFolder) -> None:
     sample = crops_of(images)[1, 0]
     assert torch.equal(arrange_pixels(SamplingType.Scattered, sample.hr[None])[0], sample.hr.T)
+
+
+# LR files instead of reductions
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> ImageFolder:
+    """Each HR pixel says where it is; LR files at x2 and x3 are its nearest neighbors, which no reduction is."""
+    y, x = np.mgrid[0:50, 0:61]
+    hr = np.stack([y, x, 0 * x], axis=-1).astype(np.uint8)
+    files = {}
+    for scale in (1, 2, 3):
+        lr = hr[: 50 // scale * scale : scale, : 61 // scale * scale : scale]
+        files[scale] = tmp_path / f'x{scale}.png'
+        Image.fromarray(lr).save(files[scale])
+    return ImageFolder([files[1]], lr_files={scale: [files[scale]] for scale in (2, 3)})
+
+
+@pytest.mark.parametrize('sampling', list(SamplingType))
+def test_the_lr_patch_of_a_pair_is_the_file_and_hr_what_it_covers(sampling: SamplingType, pairs: ImageFolder) -> None:
+    crops = crops_of(pairs, sampling=sampling, augment=False, repeat=200)
+    scales, corners = set(), set()
+    for index in range(100):
+        sample = crops[Position(1, index, index)]
+        side = round(2 / sample.cell[0].item())
+        scale = side // 8
+        scales.add(scale)
+        assert side == 8 * scale
+        lr = (sample.lr * 255).round().long()
+        top, left = lr[0, 0, 0].item(), lr[1, 0, 0].item()
+        corners.add((scale, top, left))
+        assert (top % scale, left % scale) == (0, 0)
+        assert torch.equal(lr[0], torch.arange(top, top + side, scale)[:, None].expand(8, 8))
+        assert torch.equal(lr[1], torch.arange(left, left + side, scale)[None].expand(8, 8))
+        # A color is the pixel's place in the whole picture, a coordinate its place in the crop.
+        place = (sample.hr[:, :2] * 255).round()
+        expected = (place - torch.tensor([top, left]) + 0.5) * (2 / side) - 1
+        torch.testing.assert_close(sample.coord, expected, rtol=0, atol=1e-6)
+    assert scales == {2, 3}
+    # The last possible corners: (25 - 8) LR pixels down at x2, (20 - 8) to the right at x3.
+    assert max(top for scale, top, _ in corners if scale == 2) <= 2 * (25 - 8)
+    assert max(left for scale, _, left in corners if scale == 3) == 3 * (20 - 8)
+
+
+def test_both_of_a_pair_are_turned_alike(pairs: ImageFolder) -> None:
+    crops = crops_of(pairs, sampling=SamplingType.Crop, repeat=100)
+    seen = set()
+    for index in range(100):
+        sample = crops[Position(1, index, index)]
+        side = round(2 / sample.cell[0].item())
+        image = arrange_pixels(SamplingType.Crop, sample.hr[None])[0]
+        # A turned square keeps one of its own corners in each block, whichever was sampled.
+        blocks = image.unflatten(1, (8, side // 8)).unflatten(3, (8, side // 8))
+        assert torch.equal(sample.lr, blocks.amin(dim=(2, 4)))
+        rows_stay = bool(image[0, 0, 0] == image[0, 0, -1])
+        seen.add((*torch.sign(image[:2, -1, -1] - image[:2, 0, 0]).tolist(), rows_stay))
+    assert len(seen) == 8
+
+
+def test_a_batch_of_whole_crops_of_pairs_has_one_scale(pairs: ImageFolder) -> None:
+    crops = crops_of(pairs, sampling=SamplingType.Crop, repeat=40)
+    batches = EpochBatches(len(crops), 4, epochs=1, seed=0)
+    cells = [batch.cell for batch in load_batches(crops, batches, workers=0, pin_memory=False)]
+    assert all((cell == cell[0]).all() for cell in cells)
+    assert {round(2 / cell[0, 0].item()) for cell in cells} == {16, 24}
+
+
+def test_bad_partners_are_listed_beside_bad_pictures(make_pictures: PictureMaker) -> None:
+    hr, lr = make_pictures('hr', count=3), make_pictures('lr', count=3)
+    hr[0].write_bytes(b'')
+    lr[0].write_bytes(b'')
+    lr[1].write_bytes(b'')
+    with pytest.raises(ValueError, match='3 of 6 pictures can not be used') as error:
+        ImageFolder(hr, lr_files={1: lr})
+    assert all(str(file) in str(error.value) for file in (hr[0], lr[0], lr[1]))
+    rest = ImageFolder(hr, lr_files={1: lr}, on_bad_image='skip')
+    assert (rest.files, rest.lr_files) == ([hr[2]], {1: [lr[2]]})
 
 
 def crop_batches(images: ImageFolder, workers: int, **start: int) -> list[TrainingBatch]:
@@ -245,7 +369,7 @@ def test_each_epoch_visits_every_sample_once_in_another_order() -> None:
 def test_a_picture_that_turns_bad_is_named(make_pictures: PictureMaker, workers: int) -> None:
     """FAULTS case 24: path, epoch, sample and worker."""
     files = make_pictures(count=1)
-    images = ImageFolder(files, in_memory=False)
+    images = ImageFolder(files, store=PicturesInTheirFiles())
     files[0].write_bytes(b'no longer a picture')
     crops = crops_of(images)
     batches = EpochBatches(len(crops), 4, epochs=1, seed=0)

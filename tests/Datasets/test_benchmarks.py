@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
+from Configuration.protocols import LIIF
 from Datasets import photographs
 from Datasets.BenchmarkImages import BenchmarkImages
 from Datasets.benchmarks import BENCHMARKS, hr_files, official_lr_folder, training_files
@@ -145,5 +146,5 @@ def test_a_gray_pair_is_read_as_three_equal_channels(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(('scale', 'border'), [(2, 2), (2.7, 3), (4, 4)])
 def test_borders_are_those_of_the_protocol(scale: float, border: int) -> None:
-    assert BENCHMARKS[BenchmarkType.Set5].border_px(scale) == border
-    assert BENCHMARKS[BenchmarkType.DIV2K].border_px(scale) == border + 6
+    assert LIIF.border_px(BENCHMARKS[BenchmarkType.Set5].kind, scale) == border
+    assert LIIF.border_px(BENCHMARKS[BenchmarkType.DIV2K].kind, scale) == border + 6

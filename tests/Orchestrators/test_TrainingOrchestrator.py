@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import torch
 
-from Models import DecoderType, SavedModelType
+from Models import DecoderType, SavedModelType, TrackerType
 from Orchestrators.file_names import checkpoint_path
 from Orchestrators.Progress import Progress
 from Orchestrators.TrainingOrchestrator import TrainingOrchestrator
@@ -56,7 +56,7 @@ def reference(pictures: None, tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.mark.usefixtures('pictures')
 def test_a_run_learns_and_writes_what_it_says(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    recipe = TrainTiny(epochs=6, save_every=3, sample_pictures=1, tensorboard=True)
+    recipe = TrainTiny(epochs=6, save_every=3, sample_pictures=1, trackers=(TrackerType.TensorBoard,), curves=True)
     best = TrainingOrchestrator(recipe).train()
     assert best == checkpoint_path(recipe, SavedModelType.Best, '.')
     losses = [float(line.split('loss ')[1].split(',')[0]) for line in caplog.messages if line.startswith('Epoch')]
@@ -324,7 +324,7 @@ def test_a_picture_that_turns_bad_leaves_a_usable_checkpoint(
     """FAULTS case 24: exit 1 with path, epoch and sample; `last` is whole."""
     files = make_pictures(count=2)
     valid = str(make_pictures('valid', count=1)[0].parent)
-    settings = {'images_in_memory': False, 'valid_data': valid}
+    settings = {'cache': 'none', 'valid_data': valid}
     train(epochs=1, **settings)
     content = files[1].read_bytes()
     from Datasets.ImageFolder import ImageFolder
@@ -379,7 +379,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_change(monkeypatch: 
     from Losses.PixelL1 import PixelL1
 
     monkeypatch.setattr(PixelL1, 'forward', lambda *_: torch.tensor(float('nan'), requires_grad=True))
-    with pytest.raises(RunFailedError, match='Epoch 2, after batch 0: loss is nan'):
+    with pytest.raises(RunFailedError, match=r'Epoch 2, batch 1 \(step 4\): loss is nan'):
         train()
     assert fingerprint(state_of(TrainTiny())) == before
 

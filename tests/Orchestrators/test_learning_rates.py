@@ -3,6 +3,7 @@
 No training: the optimizer and the schedule only, by the calls that the orchestrator makes.
 """
 
+import functools
 import io
 import itertools
 import math
@@ -17,6 +18,7 @@ import Configuration
 from Configuration import TrainSimple
 from Configuration.TrainingConfiguration import TrainingConfiguration
 from Models import RecipeType, ScheduleType
+from Models.SuperResolver import SuperResolver
 from Orchestrators.Steps.build import build_schedule
 from Orchestrators.Steps.SupervisedStep import SupervisedStep
 
@@ -31,13 +33,20 @@ SHORT: dict[ScheduleType, dict[str, Any]] = {
 }
 
 
+class OneWeight(SuperResolver):
+    def __init__(self) -> None:
+        nn.Module.__init__(self)
+        self.weight = nn.Parameter(torch.zeros(1))
+
+
 class RatesOnly(SupervisedStep):
     """A step without a network: one weight, whose gradient stays zero."""
 
     def __init__(self, recipe: TrainingConfiguration) -> None:
-        self.network = nn.Linear(1, 1, bias=False)  # type: ignore[assignment]
-        self.optimizer = torch.optim.SGD(self.network.parameters(), lr=recipe.learning_rate)
-        self.schedule = build_schedule(recipe, self.optimizer, BATCHES)
+        network = OneWeight()
+        optimizer = torch.optim.SGD(network.parameters(), lr=recipe.learning_rate)
+        super().__init__(network, optimizer, functools.partial(build_schedule, recipe, optimizer))
+        self.start(BATCHES)
 
     def compare(self, *_: object) -> Any:
         raise NotImplementedError

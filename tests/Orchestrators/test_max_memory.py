@@ -118,7 +118,7 @@ def test_what_is_needed_at_least_is_said_and_is_enough() -> None:
     # The process itself may grow by a little in between.
     assert MemoryPlanner(model, least + 1).plan((40, 50), (300, 400), HeldMemory()).side is not None
     with pytest.raises(ValueError, match='max_memory must be at least'):
-        MemoryPlanner(model, least - 2).plan((40, 50), (300, 400), HeldMemory())
+        MemoryPlanner(model, least - 8).plan((40, 50), (300, 400), HeldMemory())
 
 
 def test_more_memory_means_larger_tiles_and_chunks() -> None:
@@ -129,6 +129,12 @@ def test_more_memory_means_larger_tiles_and_chunks() -> None:
     assert None not in sides
     assert sides == sorted(sides)  # type: ignore[type-var]
     assert sides[0] < sides[-1]  # type: ignore[operator]
+    held = MemoryPlanner(model, used + 160).plan((200, 200), (400, 400), HeldMemory(always=80 * MIB))
+    assert held.side is not None
+    assert held.side <= sides[1] + 20  # type: ignore[operator]
+    rows = MemoryPlanner(model, used + 160).plan((200, 200), (400, 400), HeldMemory(per_row=MIB))
+    assert rows.side is not None
+    assert rows.side < sides[2]  # type: ignore[operator]
     given = MemoryPlanner(model, used + 160, 96).plan((200, 200), (400, 400), HeldMemory())
     assert given.queries_per_chunk == 96
 

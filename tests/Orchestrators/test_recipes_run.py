@@ -44,7 +44,8 @@ def tiny_version(name: str, decoder: DecoderType, **settings: Any) -> TrainingCo
             'epochs': 2,
             'validate_every': 2,
             'sample_pictures': 0,
-            'tensorboard': False,
+            'trackers': (),
+            'curves': False,
             'device': 'cpu',
         }
         | shorter
@@ -99,9 +100,26 @@ def test_a_recipe_runs_and_resumes(
     caplog.set_level(logging.INFO)
     recipe = tiny_version(name, decoder, save_path='undisturbed')
     check_resuming(recipe, tiny_version(name, decoder), STEPS_PER_EPOCH + 1, monkeypatch)
-    (line,) = {line for line in caplog.messages if line.startswith('Epoch 1/2')}
-    terms = [term.loss.name for term in recipe.losses]
-    assert [term for term in terms if f'{term} ' in line] == (terms if len(terms) > 1 else [])
+    # Once by the undisturbed run and once by the stopped one, which said the same of the loss.
+    lines = [line.partition(', PSNR')[0] for line in caplog.messages if line.startswith('Epoch 1/2')]
+    assert len(lines) == 2
+    assert lines[0] == lines[1]
+    check_loss_terms(recipe, caplog.messages, lines[0])
+
+
+def check_loss_terms(recipe: TrainingConfiguration, messages: list[str], line: str) -> None:
+    """Each term stands in the log: all by name and weight before the start, and by value where there are several."""
+    (announced,) = {message for message in messages if message.startswith('The loss is ')}
+    for term in recipe.losses:
+        assert term.loss.name in announced
+        assert term.weight == 1 or f'{term.weight:g} x {term.loss.name}' in announced
+    values = {name: float(value) for name, value in (part.split() for part in line.partition(': ')[2].split(', '))}
+    terms = recipe.losses if len(recipe.losses) > 1 else ()
+    assert list(values) == ['loss', *(term.loss.name for term in terms)]
+    if terms:
+        total = sum(term.weight * values[term.loss.name] for term in terms)
+        assert values['loss'] == pytest.approx(total, abs=2e-4)  # The log has four digits.
+    assert values['loss'] > 0
 
 
 @pytest.mark.parametrize('schedule', [ScheduleType.OneCycle, ScheduleType.Cyclic, ScheduleType.ReduceOnPlateau])

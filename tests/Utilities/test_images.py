@@ -188,3 +188,27 @@ def test_a_picture_survives_the_way_to_a_tensor_and_to_a_file(tmp_path: Path) ->
     write_png(tmp_path / 'folder' / 'a.png', to_pixels(tensor))
     assert np.array_equal(read_image(tmp_path / 'folder' / 'a.png').pixels, pixels)
     assert [file.name for file in (tmp_path / 'folder').iterdir()] == ['a.png']
+
+
+@pytest.mark.parametrize('kind', [b'eXIf', b'iTXt'])
+@pytest.mark.parametrize('behind', [False, True])
+def test_a_png_header_knows_an_orientation_wherever_it_stands(kind: bytes, behind: bool, tmp_path: Path) -> None:
+    """Before or behind the pixels, as both are allowed, in EXIF or in XMP."""
+    picture = Image.new('RGB', (30, 20))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    xmp = b'XML:com.adobe.xmp\0\0\0\0\0<x:xmpmeta tiff:Orientation="6"></x:xmpmeta>'
+    body = exif.tobytes().removeprefix(b'Exif\0\0') if kind == b'eXIf' else xmp
+    picture.save(tmp_path / 'a.png')
+    content = (tmp_path / 'a.png').read_bytes()
+    chunk = struct.pack('>I', len(body)) + kind + body + struct.pack('>I', zlib.crc32(kind + body))
+    place = content.index(b'IEND' if behind else b'IDAT') - 4
+    (tmp_path / 'a.png').write_bytes(content[:place] + chunk + content[place:])
+    assert read_image(tmp_path / 'a.png').pixels.shape == (30, 20, 3)
+    assert read_header(tmp_path / 'a.png') == (30, 20, False)
+
+
+def test_a_png_header_is_read_without_the_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.effect_noise((300, 200), 60).save(tmp_path / 'a.png')
+    monkeypatch.setattr('PIL.ImageFile.ImageFile.load', lambda _: pytest.fail('decoded'))
+    assert read_header(tmp_path / 'a.png') == (200, 300, True)

@@ -17,7 +17,7 @@ from Utilities.pictures import labeled_strip, most_detailed_window
 from Utilities.reports import append_csv, format_table
 from Utilities.Run import Run
 from Utilities.scoring import shave
-from Utilities.seeding import generator_for
+from Utilities.seeding import Streams, generator_for
 
 
 def test_pixel_centers_by_hand() -> None:
@@ -66,6 +66,20 @@ def test_streams_of_random_numbers_are_apart_and_repeatable() -> None:
     assert generator_for(0, 'sample', 1, 2).integers(0, 2**63, 4).tolist() == next(
         list(draw) for draw in draws if draw == tuple(generator_for(0, 'sample', 1, 2).integers(0, 2**63, 4).tolist())
     )
+
+
+def test_a_moved_generator_is_the_one_made_anew() -> None:
+    """Whatever was drawn before: half a word of 32 bits is left over by the odd number of draws."""
+    streams = Streams(2**63 - 1, 'sample')
+    for position in [(1, 0), (1, 2**40), (7, 3), (1, 0)]:
+        for random in (moved := streams.at(*position), made := generator_for(2**63 - 1, 'sample', *position)):
+            random.integers(2, size=3)
+            random.choice(100, 7, replace=False, shuffle=False)
+        assert (
+            moved.integers(0, 2**31, 5, dtype=np.uint32).tolist()
+            == made.integers(0, 2**31, 5, dtype=np.uint32).tolist()
+        )
+        assert moved.uniform(1, 4) == made.uniform(1, 4)
 
 
 def test_a_running_mean_weighs_by_counts_and_survives_a_checkpoint() -> None:
@@ -121,14 +135,14 @@ def test_a_folder_that_can_not_be_written_is_refused(tmp_path: Path) -> None:
     (tmp_path / 'occupied').write_text('a file')
     for folder in (tmp_path / 'occupied', tmp_path / 'occupied' / 'run', Path('/proc/run')):
         with pytest.raises(ValueError, match='but can not') as error:
-            with Run.start(folder, torch.device('cpu'), tensorboard=False):
+            with Run.start(folder, torch.device('cpu')):
                 pass
         assert str(folder) in str(error.value)
 
 
 HOLD = (
     'import sys, torch, time; from pathlib import Path; from Utilities.Run import Run\n'
-    'with Run.start(Path(sys.argv[1]), torch.device("cpu"), tensorboard=False):\n'
+    'with Run.start(Path(sys.argv[1]), torch.device("cpu")):\n'
     '    print("held", flush=True); time.sleep(60)\n'
 )
 
@@ -141,11 +155,11 @@ def test_a_second_run_in_one_folder_is_refused_and_a_killed_one_is_no_obstacle(t
         assert holder.stdout is not None
         assert holder.stdout.readline() == b'held\n'
         with pytest.raises(ValueError, match=f'is in use by process {holder.pid} on'):
-            with Run.start(tmp_path / 'run', torch.device('cpu'), tensorboard=False):
+            with Run.start(tmp_path / 'run', torch.device('cpu')):
                 pass
         holder.kill()
         holder.wait()
-    with Run.start(tmp_path / 'run', torch.device('cpu'), tensorboard=False) as run:
+    with Run.start(tmp_path / 'run', torch.device('cpu')) as run:
         assert run.folder == tmp_path / 'run'
 
 

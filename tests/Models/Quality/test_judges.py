@@ -10,7 +10,6 @@ import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from Models import QualityType
-from Models.Quality import LPIPS as lpips_module
 from Models.Quality.LPIPS import LPIPS
 from Models.Quality.PSNR import PSNR
 from Models.Quality.QualityModel import UnavailableError
@@ -71,12 +70,18 @@ def test_ssim_of_equal_pictures_is_1_and_order_does_not_matter(random: torch.Gen
     assert SSIM()(first, second).item() == pytest.approx(SSIM()(second, first).item())
 
 
-def test_a_picture_too_small_for_a_judge_has_no_score(random: torch.Generator) -> None:
+def test_a_picture_too_small_for_a_judge_has_no_score_and_is_told_once(
+    random: torch.Generator, caplog: pytest.LogCaptureFixture
+) -> None:
     judges = build_judges([QualityType.PSNR, QualityType.SSIM], torch.device('cpu'))
-    small = torch.rand(1, 3, 12, 12, generator=random)
-    scores = score(small, small.flip(-1), judges, color='RGB', border_px=2)
-    assert scores[QualityType.SSIM] is None
-    assert scores[QualityType.PSNR] is not None
+    small = torch.rand(1, 3, 12, 14, generator=random)
+    for _ in range(2):
+        scores = score(small, small.flip(-1), judges, color='RGB', border_px=2)
+        assert scores[QualityType.SSIM] is None
+        assert scores[QualityType.PSNR] is not None
+    (record,) = caplog.records
+    assert 'SSIM is missing' in record.getMessage()
+    assert 'smaller than 11 pixels, such as 10x8' in record.getMessage()
 
 
 # LPIPS: the backbone's weights are not on this machine, so a seeded random AlexNet stands in under a matching name.
@@ -94,7 +99,7 @@ def planted_backbone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     name = f'alexnet-owt-{hashlib.sha256(unnamed.read_bytes()).hexdigest()[:8]}.pth'
     unnamed.rename(folder / name)
     monkeypatch.setenv('TORCH_HOME', str(tmp_path))
-    monkeypatch.setattr(lpips_module, '_FILE', name)
+    monkeypatch.setattr(LPIPS, 'file', name)
     return folder / name
 
 

@@ -1,0 +1,55 @@
+"""A linear layer of the four weighted feature vectors around a coordinate, where the features are few.
+
+The layer and the weighting commute, so each LR pixel goes through the layer once instead of once per HR pixel; what is
+left per HR pixel is a weighted sum of rows.
+"""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional
+
+from Models.Decoders.local_ensemble import gather_pixels
+
+
+def cut_to_reach(
+    table: Float[Tensor, 'batch pixels dim'], pixel: Int[Tensor, 'neighbors batch queries']
+) -> tuple[Float[Tensor, 'batch part dim'], Int[Tensor, 'neighbors batch queries']]:
+    """The rows from the first to the last that are asked for, and the positions in them.
+
+    A chunk of a picture reaches a few rows of LR pixels only. On a GPU nothing is cut: to learn the range would halt
+    it, and its chunks are large.
+    """
+    if table.device.type != 'cpu' or pixel.numel() == 0:
+        return table, pixel
+    first, last = (int(end) for end in pixel.aminmax())
+    return table[:, first : last + 1], pixel - first
+
+
+def blended_linear(
+    table: Float[Tensor, 'batch pixels dim'],
+    pixel: Int[Tensor, 'neighbors batch queries'],
+    share: Float[Tensor, 'neighbors batch queries'],
+    weight: Float[Tensor, 'width neighbors*dim'],
+) -> Float[Tensor, 'batch queries width']:
+    """What a linear layer without bias gives for the neighbors' vectors, times their shares, side by side.
+
+    Args:
+        table: a vector per LR pixel.
+        pixel: positions in it.
+        share: what each neighbor's vector is multiplied with.
+        weight: of the layer; its inputs are the vectors of the first neighbor, of the second, ...
+    """
+    neighbors, batch, queries = pixel.shape
+    pixels = table.shape[1]
+    if pixels >= queries:
+        vectors = gather_pixels(table, pixel) * share[..., None]
+        return functional.linear(torch.cat([*vectors], dim=-1), weight)
+    by_neighbor = weight.unflatten(1, (neighbors, -1)).transpose(0, 1).flatten(0, 1)  # (neighbors * width, dim)
+    # Rows as precise as the shares: under autocast they are not, and shares never get rounded.
+    rows = functional.linear(table, by_neighbor).to(share.dtype).view(batch * pixels * neighbors, -1)
+    start = torch.arange(batch, device=pixel.device)[:, None] * pixels
+    place = (pixel + start) * neighbors + torch.arange(neighbors, device=pixel.device)[:, None, None]
+    place, share = (values.permute(1, 2, 0).flatten(0, 1) for values in (place, share))
+    blended = functional.embedding_bag(place.contiguous(), rows, per_sample_weights=share.contiguous(), mode='sum')
+    return blended.unflatten(0, (batch, queries))

@@ -1,0 +1,62 @@
+"""What models cost, as far as the tables say."""
+
+import statistics
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from Orchestrators.Comparison.comparisons import Result
+from Orchestrators.Comparison.figures import CostPoint, Figure, Style, score_against_cost
+from Orchestrators.Comparison.result_files import Row
+from Orchestrators.Comparison.scores import Scores, Test, label_of, test_of
+
+_KNOWN = {
+    'parameters': 'parameters',
+    'multiply_adds': 'multiply-adds',
+    'seconds_per_picture': 'seconds per picture (wall clock, as tested)',
+}
+_PREFIXES = ('latency', 'peak_memory')
+
+
+def cost_columns(summaries: Sequence[Row]) -> list[str]:
+    """The columns of costs that hold any number, the best known first."""
+    names = dict.fromkeys(name for row in summaries for name in row.cells)
+    columns = [*_KNOWN, *(name for name in names if name.startswith(_PREFIXES))]
+    return [name for name in columns if any(row.get(name) for row in summaries)]
+
+
+def shown_result(results: Sequence[Result]) -> Result:
+    """The test that costs are shown on: with the most models, then the most pictures, then nearest to x4."""
+    return max(
+        results,
+        key=lambda result: (len(result.standings), len(result.pictures), -abs(result.test.mean_scale - 4)),
+    )
+
+
+def cost_figures(result: Result, scores: Scores, summaries: Sequence[Row], styles: Mapping[str, Style]) -> list[Figure]:
+    """A figure for each cost that at least two models state."""
+    means = {standing.model: standing.mean for standing in result.standings}
+    figures = []
+    for column in cost_columns(summaries):
+        costs = _costs_by_model(result.test, scores, summaries, column)
+        points = [CostPoint(model, cost, means[model]) for model, cost in costs.items() if model in means]
+        if len(points) > 1:
+            name = _KNOWN.get(column, column.replace('_', ' '))
+            figures.append(score_against_cost(points, styles, name, result.metric.heading, result.test.title))
+    return figures
+
+
+def _costs_by_model(test: Test, scores: Scores, summaries: Sequence[Row], column: str) -> dict[str, float]:
+    """The latest row's cost of each run, as a mean over a model's runs."""
+    latest: dict[tuple[str, str], Row] = {}
+    for row in summaries:
+        model = label_of(scores, row)
+        if test_of(row) == test and model is not None and row.number(column) is not None:
+            key = (model, row.get('checkpoint_sha256'))
+            if key not in latest or row.get('time') >= latest[key].get('time'):
+                latest[key] = row
+    found: dict[str, list[float]] = defaultdict(list)
+    for (model, _), row in latest.items():
+        cost = row.number(column)
+        if cost is not None:
+            found[model].append(cost)
+    return {model: statistics.mean(values) for model, values in found.items()}

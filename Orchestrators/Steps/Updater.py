@@ -1,0 +1,149 @@
+"""From losses to changed weights."""
+
+import logging
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from Orchestrators.Steps.FiniteCheck import FiniteCheck
+from Orchestrators.Steps.StepSettings import StepSettings
+
+_LOGGER = logging.getLogger(__name__)
+
+# Begins at 2^16, and halves with each skipped update: gradients that overflow even so are not large, but wrong.
+_SMALLEST_LOSS_SCALE = 2.0**-10
+
+
+class Updater:
+    """Goes backward from losses, adds up gradients over batches, checks and clips them, and lets the optimizer step.
+
+    A fused optimizer can skip an update on the device, so with one the check of the numbers waits for nothing.
+
+    Args:
+        network: whose weights change.
+        optimizer: changes them.
+        settings: how.
+    """
+
+    def __init__(self, network: nn.Module, optimizer: Optimizer, settings: StepSettings) -> None:
+        self._parameters = dict(network.named_parameters())
+        self._optimizer = optimizer
+        self._settings = settings
+        device = next(iter(self._parameters.values())).device
+        self._check = FiniteCheck(device, deferred=bool(optimizer.defaults.get('fused')))
+        self._scaler = torch.amp.GradScaler(device.type) if settings.precision == 'float16' else None
+        self._samples = 0
+        """Whose gradients are added up and wait for their update."""
+        self._skipped: Tensor | int = 0
+
+    def learn(self, loss: Tensor, samples: int, *, batch: int, is_last: bool) -> bool:
+        """Learn from a batch.
+
+        Args:
+            loss: mean over the batch.
+            samples: in the batch.
+            batch: which of the epoch, from 1 on.
+            is_last: of the epoch, so that there is nothing to wait for.
+
+        Returns:
+            Whether this completed an update.
+
+        Raises:
+            FloatingPointError: as `FiniteCheck` does.
+        """
+        self._go_backward(loss, samples)
+        is_complete = is_last or batch % self._settings.accumulate == 0
+        gradients = self._gradients()
+        if is_complete:
+            self._take_means(gradients)
+        norm = torch.nn.utils.get_total_norm(gradients)
+        is_bad = self._check.note(batch, loss, norm, norm_may_overflow=self._scaler is not None)
+        if is_complete:
+            self._update(norm, is_bad)
+            self._samples = 0
+        return is_complete
+
+    def settle(self) -> None:
+        """Wait until all batches so far are known to be sound; say how many updates were skipped.
+
+        Raises:
+            FloatingPointError: if a batch was not, or no scale of the loss keeps gradients from overflowing.
+        """
+        self._check.settle()
+        skipped, self._skipped = int(self._skipped), 0
+        if self._scaler is None or not skipped:
+            return
+        scale = self._scaler.get_scale()
+        if scale < _SMALLEST_LOSS_SCALE:
+            raise FloatingPointError(
+                f'gradients are not finite in float16, however the loss is scaled (now by {scale:g}). '
+                "Set precision = 'bfloat16' or 'float32'."
+            )
+        _LOGGER.warning(
+            f'{skipped} updates were skipped, as their gradients overflowed in float16; the loss is scaled by '
+            f'{scale:g} now.'
+        )
+
+    def state(self) -> dict[str, Any]:
+        """What the optimizer's own state lacks; empty between updates, unless there is a scale."""
+        state: dict[str, Any] = {}
+        if self._scaler is not None:
+            state['scaler'] = self._scaler.state_dict()
+        if self._samples:
+            # In the middle of an update, so that resuming repeats no batch.
+            gradients = {name: weight.grad for name, weight in self._parameters.items() if weight.grad is not None}
+            state |= {'samples': self._samples, 'gradients': gradients}
+        return state
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """The inverse of `state`."""
+        if self._scaler is not None:
+            self._scaler.load_state_dict(state['scaler'])
+        self._samples = state.get('samples', 0)
+        for name, gradient in state.get('gradients', {}).items():
+            self._parameters[name].grad = torch.empty_like(self._parameters[name]).copy_(gradient)
+
+    def _go_backward(self, loss: Tensor, samples: int) -> None:
+        if self._samples == 0:
+            self._optimizer.zero_grad(set_to_none=True)
+        if self._settings.accumulate > 1:
+            loss = loss * samples
+        if self._scaler is not None:
+            loss = self._scaler.scale(loss)
+        loss.backward()
+        self._samples += samples
+
+    def _gradients(self) -> list[Tensor]:
+        return [weight.grad for weight in self._parameters.values() if weight.grad is not None]
+
+    @torch.no_grad()
+    def _take_means(self, gradients: list[Tensor]) -> None:
+        if self._scaler is not None:
+            self._scaler.unscale_(self._optimizer)
+        if self._settings.accumulate > 1:
+            torch._foreach_div_(gradients, self._samples)
+
+    def _update(self, norm: Tensor, is_bad: Tensor | None) -> None:
+        if self._settings.clip_gradient is not None:
+            torch.nn.utils.clip_grads_with_norm_(self._parameters.values(), self._settings.clip_gradient, norm)
+        if is_bad is not None:
+            overflows = (~norm.isfinite()).float()
+            self._step_unless(is_bad if self._scaler is None else torch.maximum(is_bad, overflows))
+        elif self._scaler is None or torch.isfinite(norm):
+            self._optimizer.step()
+        else:
+            self._skipped += 1
+            # Else torch would warn of a schedule that goes on before the first update.
+            self._optimizer._opt_called = True  # type: ignore[attr-defined]
+        if self._scaler is not None:
+            self._scaler.update()
+
+    def _step_unless(self, skips: Tensor) -> None:
+        """By the interface that torch has for its own `GradScaler`."""
+        self._optimizer.found_inf = skips  # type: ignore[attr-defined]
+        self._optimizer.step()
+        del self._optimizer.found_inf  # type: ignore[attr-defined]
+        if self._scaler is not None:
+            self._skipped = self._skipped + skips
