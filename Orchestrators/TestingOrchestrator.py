@@ -113,7 +113,11 @@ class TestingOrchestrator:
             chunk,
             configuration.breakdown_patch_size,
             configuration.overlap,
+            max_memory=configuration.max_memory,
         )
+        if configuration.max_memory is not None:
+            # The whole may not fit.
+            return Method(model.name, self_ensembled(predict, views), views)
         whole = predictor_of(model.network, TestingStrategy.Simple, device, chunk)
         return Method(model.name, self_ensembled(predict, views), views, self_ensembled(whole, views))
 
