@@ -109,8 +109,8 @@ class LTE(Decoder):
 
     def prepare(self, features: Float[Tensor, 'batch dim h w'], lr: Float[Tensor, 'batch 3 h w']) -> LTEContext:
         waves = waves_of(features, self.coef, self.freq, interleaved=not self.plus)
-        parts = (part.contiguous() for part in parts_of(waves))
-        return LTEContext(*parts, lr, (features.shape[2], features.shape[3]))
+        amplitude, along_y, along_x = (part.contiguous() for part in parts_of(waves))
+        return LTEContext(amplitude, along_y, along_x, lr, (features.shape[2], features.shape[3]))
 
     def query(
         self, context: LTEContext, coord: Float[Tensor, 'batch queries 2'], cell: Float[Tensor, 'batch 2']
