@@ -82,12 +82,15 @@ def _refuse_other_configuration(checkpoint: Checkpoint, recipe: TrainingConfigur
 
 
 def _as_of_today(found: Mapping[str, Any]) -> dict[str, Any]:
-    """A checkpoint's configuration with the settings added since: it was trained as their defaults are."""
+    """A checkpoint's configuration with the settings added since: it was trained as their defaults were then."""
     defaults = TrainingConfiguration(recipe='Defaults').to_dict()
     kept = {name: value for name, value in found.items() if name not in _RETIRED}
     losses = [{'options': {}} | term for term in found.get('losses', ())]
-    return defaults | kept | {'losses': losses}
+    return defaults | _DEFAULTS_THEN | kept | {'losses': losses}
 
 
 _RETIRED = ('tensorboard', 'images_in_memory')
 """Settings that are no more; none of them changed what a run learns."""
+
+_DEFAULTS_THEN = {'channels_last': False}
+"""What a file that does not name a setting was trained with, where the default is another today."""

@@ -1,4 +1,4 @@
-"""When memory runs out, a smaller chunk does it, and if none does, the user is told what to do."""
+"""When memory runs out, a smaller chunk does it, and if none does, the user is told what to do (FAULTS case 33)."""
 
 import logging
 import multiprocessing

@@ -26,6 +26,7 @@ STORED = Path(__file__).parents[1] / 'references' / 'checkpoint_format_1.pth'
 STORED_NETWORK: dict[str, Any] = {
     'encoder_options': {'n_resblocks': 1, 'n_feats': 4},
     'decoder_options': {'hidden': (8,)},
+    'channels_last': False,
 }
 
 
@@ -49,6 +50,17 @@ def test_a_checkpoint_of_the_first_format_is_continued(caplog: pytest.LogCapture
     assert [line.split(':')[0] for line in caplog.messages if line.startswith('Epoch')] == ['Epoch 3/4', 'Epoch 4/4']
     progress = state_of(TrainTiny()).progress
     assert (progress['epoch'], progress['samples_seen']) == (4, 48)
+
+
+def test_a_setting_that_a_file_does_not_name_counts_as_its_default_then() -> None:
+    """FAULTS case 15: not as today's."""
+    shutil.copy(STORED, LAST)
+    stored = Checkpoint.load(LAST)
+    del stored.configuration['channels_last']
+    stored.save(LAST)
+    with pytest.raises(CheckpointError, match='channels_last: False in the file, True in the recipe'):
+        train(**STORED_NETWORK | {'channels_last': True})
+    train(**STORED_NETWORK)
 
 
 def test_a_checkpoint_of_the_first_format_is_what_the_run_would_be_today() -> None:
