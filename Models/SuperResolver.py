@@ -17,11 +17,6 @@ _QUERIES_PER_CHUNK_CPU = 2048
 _QUERIES_PER_CHUNK_GPU = 65_536
 
 
-def default_chunk(device: torch.device) -> int:
-    """Coordinates asked for at a time, where nothing else is said."""
-    return _QUERIES_PER_CHUNK_CPU if device.type == 'cpu' else _QUERIES_PER_CHUNK_GPU
-
-
 class SuperResolver(nn.Module):
     """Encoder and decoder behind one interface: `forward` for training, `upscale` for use.
 
@@ -48,6 +43,12 @@ class SuperResolver(nn.Module):
         """
         encoder, decoder = self.encoder.receptive_field, self.decoder.receptive_field
         return None if encoder is None or decoder is None else encoder + decoder
+
+    @property
+    def default_chunk(self) -> int:
+        """Coordinates asked for at a time, where nothing else is said."""
+        of_device = _QUERIES_PER_CHUNK_CPU if self.mean.device.type == 'cpu' else _QUERIES_PER_CHUNK_GPU
+        return max(of_device, self.decoder.least_default_chunk)
 
     def forward(
         self,
@@ -196,7 +197,7 @@ class SuperResolver(nn.Module):
     ) -> Iterator[Float[Tensor, 'batch 3 _']]:
         """The same chunk by chunk, on the network's device; with a crop, coordinates and cell are the whole's."""
         lr = lr.to(self.mean.device)
-        per_chunk = queries_per_chunk or default_chunk(lr.device)
+        per_chunk = queries_per_chunk or self.default_chunk
         context = self._prepare(self._normalize(lr))
         if crop is not None:
             context = self.decoder.place(context, crop)
