@@ -124,13 +124,14 @@ def test_what_is_needed_at_least_is_said_and_is_enough() -> None:
 
 def test_more_memory_means_larger_tiles_and_what_the_caller_holds_smaller_ones() -> None:
     model = tiny(EncoderType.EDSR, DecoderType.LIIF, hidden=(256,))
-    used = used_memory(CPU) // MIB
 
-    def side(more: int, held: HeldMemory = HeldMemory()) -> int:
-        found = MemoryPlanner(model, used + more).plan((500, 500), (1000, 1000), held).side
+    def side(more: int, held: HeldMemory | None = None) -> int:
+        limit = used_memory(CPU) // MIB + more
+        found = MemoryPlanner(model, limit).plan((500, 500), (1000, 1000), held or HeldMemory()).side
         assert found is not None
         return found
 
+    planned(model, 100_000)(picture(16), (32, 32))  # what is imported late
     assert side(60) < side(160)
     assert side(160, HeldMemory(always=90 * MIB)) < side(160)
     assert side(160, HeldMemory(per_row=MIB)) < side(160)
