@@ -162,6 +162,10 @@ class SuperResolver(nn.Module):
             raise ValueError(f'The size to upscale to must be at least 1x1, got {size[0]}x{size[1]}.')
         self.decoder.check_size(lr_size, size)
 
+    def prepare(self, lr: Float[Tensor, 'batch 3 h w']) -> Any:  # noqa: ANN401
+        """The decoder's context of images in [0, 1], for use; whoever asks it needs the decoder's other means too."""
+        return self._prepare(_fastest_layout(self._normalize(lr)))
+
     def _prepare(self, normalized: Float[Tensor, 'batch 3 h w']) -> Any:  # noqa: ANN401
         encode = self.encoder.extract_padded if self.decoder.wants_padding else self.encoder
         return self.decoder.prepare(encode(normalized), normalized)
@@ -198,7 +202,7 @@ class SuperResolver(nn.Module):
         """The same chunk by chunk, on the network's device; with a crop, coordinates and cell are the whole's."""
         lr = lr.to(self.mean.device)
         per_chunk = queries_per_chunk or self.default_chunk
-        context = self._prepare(self._normalize(lr))
+        context = self.prepare(lr)
         if crop is not None:
             context = self.decoder.place(context, crop)
         chunks = PixelChunks(rows, columns, per_chunk, lr.shape[0])
@@ -216,3 +220,8 @@ class SuperResolver(nn.Module):
         largest = self.decoder.cell_scale_max
         shown = size if largest is None else [min(hr, lr * largest) for lr, hr in zip(lr_size, size, strict=True)]
         return 2 / shown[0], 2 / shown[1]
+
+
+def _fastest_layout(image: Float[Tensor, 'batch 3 h w']) -> Float[Tensor, 'batch 3 h w']:
+    # On a CPU, EDSR takes three quarters of the time with channels last; what a GPU prefers depends on its precision.
+    return image.contiguous(memory_format=torch.channels_last) if image.device.type == 'cpu' else image

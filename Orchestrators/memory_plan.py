@@ -135,8 +135,7 @@ class MemoryPlanner:
 
         def need(plan: Plan) -> int:
             height, width = (count if plan.side is None else min(count, plan.seen) for count in lr_size)
-            # With the crop itself and a normalized one.
-            network = working.peak(height, width, plan.queries_per_chunk) + 6 * _FLOAT_BYTES * height * width
+            network = working.peak(height, width, plan.queries_per_chunk) + 3 * _FLOAT_BYTES * height * width
             if plan.side is None:
                 rows, columns = strip_rows(size[1]), size[1]
             else:

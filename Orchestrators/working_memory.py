@@ -66,8 +66,7 @@ class WorkingMemory:
         """Bytes in use at each operation, and at the end."""
         lr = self._model.mean.new_full((1, 3, height, width), 0.5)
         with LiveMemory() as memory:
-            encode = self._model.encoder.extract_padded if self._model.decoder.wants_padding else self._model.encoder
-            context = self._model.decoder.prepare(encode(lr), lr)
+            context = self._model.prepare(lr)
             left = memory.now
             del context
         return memory.timeline, left
