@@ -46,6 +46,9 @@ class Decoder(nn.Module, ABC):
     (at scales from 1 on). With this margin, a crop gives the colors of the whole; but where a network takes the nearest
     LR pixel, rounding decides for coordinates on the border of two. None: no margin does."""
 
+    least_default_chunk: int = 1
+    """Coordinates that it wants to be asked for at a time at least, where nothing else is said, to be fast."""
+
     knows_crops: bool = False
     """Whether it can answer for part of a picture by coordinates of the whole, see `place`. Then tiles equal the whole
     to the last bit of every coordinate. Else a crop is a picture of its own, and its coordinates are its own too."""
