@@ -162,7 +162,7 @@ def test_a_checkpoint_of_before_a_setting_resumes_where_the_setting_is_off() -> 
     checkpoint = Checkpoint.load(path)
     del checkpoint.configuration['ema_decay']
     checkpoint.save(path)
-    with pytest.raises(ValueError, match="ema_decay: None in the file, 0.9 in the recipe"):
+    with pytest.raises(ValueError, match='ema_decay: None in the file, 0.9 in the recipe'):
         train('run', epochs=2, ema_decay=0.9)
     train('run', epochs=2)
     assert state_of('run').progress['epoch'] == 2
