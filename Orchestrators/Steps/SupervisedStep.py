@@ -1,6 +1,7 @@
 """What all training of one network by true colors has in common: compare, check, update."""
 
 import contextlib
+import warnings
 from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any
@@ -155,10 +156,13 @@ class SupervisedStep(TrainingStep):
 def _shared(network: SuperResolver) -> DistributedDataParallel:
     """The network, whose gradients become the means over all processes as they are made."""
     device = network.mean.device
-    return DistributedDataParallel(
-        network,
-        device_ids=[device.index] if device.type == 'cuda' else None,
-        # No network has buffers that change.
-        broadcast_buffers=False,
-        find_unused_parameters=network.decoder.may_leave_weights_idle,
-    )
+    with warnings.catch_warnings():
+        # Newer versions of torch have another name for `broadcast_buffers`, which the older ones do not know.
+        warnings.simplefilter('ignore', FutureWarning)
+        return DistributedDataParallel(
+            network,
+            device_ids=[device.index] if device.type == 'cuda' else None,
+            # No network has buffers that change.
+            broadcast_buffers=False,
+            find_unused_parameters=network.decoder.may_leave_weights_idle,
+        )
