@@ -46,6 +46,8 @@ _LOGGER = logging.getLogger(__name__)
 class TestingOrchestrator:
     """Scores a checkpoint on benchmarks at their scales, with a bicubic row beside each of its rows.
 
+    Started by torchrun, its processes share the pictures, and the first one writes.
+
     Args:
         configuration: which checkpoint, on what, how.
     """

@@ -61,8 +61,8 @@ def output_of(folder: Path) -> str:
         {'batch_size': 5},
         {'batch_size': 11, 'valid_examples': 3},
         {'batch_size': 3, 'accumulate': 3, 'clip_gradient': 0.05, 'ema_decay': 0.9},
-        # The second stage takes part from x1.5 on.
-        {'batch_size': 5, 'decoder': DecoderType.CLIT, 'decoder_options': ranks.CLIT},
+        # One sample each; the second stage takes part from x1.5 on.
+        {'batch_size': 2, 'decoder': DecoderType.CLIT, 'decoder_options': ranks.CLIT},
     ],
     ids=['uneven', 'empty', 'all', 'idle'],
 )
@@ -79,8 +79,9 @@ def test_two_processes_learn_what_one_learns(settings: dict[str, Any], folders: 
     told = [(folder / 'told.txt').read_text() for folder in folders]
     assert told[0] == told[1]
     assert len(told[0].splitlines()) == 2
-    # The second one neither writes nor speaks.
-    assert output_of(folders[1]) == ''
+    # The second one neither writes nor speaks; but torch says once that it looks for idle weights.
+    said = output_of(folders[1]).splitlines()
+    assert [line for line in said if 'find_unused_parameters' not in line and line != 'operator())'] == []
     left = {file.name for file in folders[1].iterdir()}
     assert left == {'pictures', 'output.txt', 'told.txt'}
 
