@@ -302,6 +302,8 @@ class _Training:
                 if turn == 'all' or self._ranks.is_first == (turn == 'first'):
                     images = read_pictures(self._recipe, validation, self._exit_before_first_step)
         assert images is not None
+        with self._ranks.together():
+            self._refuse_other_pictures(images)
         counts = (len(images), len(images.skipped))
         before = (progress.pictures, progress.pictures_skipped)
         if progress.samples_seen and counts != before:
@@ -311,6 +313,15 @@ class _Training:
             )
         progress.pictures, progress.pictures_skipped = counts
         return images
+
+    def _refuse_other_pictures(self, images: ImageFolder) -> None:
+        names = self._ranks.gather([file.name for file in images.files])
+        if any(other != names[0] for other in names):
+            counts = ', '.join(str(len(found)) for found in names)
+            raise ValueError(
+                f'The training pictures must be the same, by number and name, for all processes, which found {counts}. '
+                'Copy them to every machine.'
+            )
 
     def _path(self, kind: SavedModelType | int) -> Path:
         return checkpoint_path(self._recipe, kind, self._recipe.save_path)
