@@ -12,9 +12,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument('--scale', type=float, help='factor on width and height, such as 3.7')
     parser.add_argument('--size', help='width x height of the result in pixels, such as 1200x800')
     parser.add_argument('--checkpoint', help='network to use; default: the model_states_*_best.pth of this folder')
-    parser.add_argument('--output', help='PNG file, or a folder; default: <name>_sr.png beside the picture')
+    parser.add_argument('--output', help='PNG or TIFF file, or a folder; default: <name>_sr.png beside the picture')
     parser.add_argument('--overwrite', action='store_true', help='replace results that exist')
     parser.add_argument('--device', default='auto', help='auto, cpu, cuda, cuda:1, ...')
+    parser.add_argument('--max-memory', type=int, help='MiB to do it in; larger pictures are made in tiles')
     parser.add_argument('--debug', action='store_true', help='show where an error came from')
     return parser.parse_args()
 
@@ -29,6 +30,7 @@ def main(arguments: argparse.Namespace) -> None:
         output=arguments.output,
         overwrite=arguments.overwrite,
         device=arguments.device,
+        max_memory=arguments.max_memory,
     )
 
 

@@ -64,6 +64,12 @@ class BaseTestingConfiguration(ModelConfiguration):
     """LR pixels that a tile sees to each side of itself; for `OverlappingPatched`, smaller than `breakdown_patch_size`.
     None: the network's halo, with which tiles equal the whole; half a tile if the network has none."""
 
+    max_memory: Count | None = None
+    """MiB that a picture may be made in, for `Simple`: one that needs more is cut into tiles, which are planned before
+    the run; if the network has no halo they are approximate, and called so. On a CPU it is all that the process takes,
+    program, network, pictures and result included; on a GPU what torch takes there, network included (pictures and
+    result are then in the computer's memory). Judges are not included. None: no limit, the whole at once."""
+
     self_ensemble: Literal[1, 4, 8] | None = None
     """Views of each picture whose predictions are averaged, with any strategy: 1 is the picture alone, 4 its rotations,
     8 these and their mirror images. It takes that many times as long. None: as the protocol says."""
@@ -112,6 +118,8 @@ class BaseTestingConfiguration(ModelConfiguration):
             )
 
     def _check_tiles(self) -> None:
+        if self.test_strategy is not TestingStrategy.Simple:
+            self._refuse_without_effect('max_memory', 'takes tiles as they are set')
         match self.test_strategy:
             case TestingStrategy.Simple:
                 self._refuse_without_effect('breakdown_patch_size', 'takes the whole picture')

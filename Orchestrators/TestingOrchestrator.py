@@ -32,7 +32,7 @@ from Orchestrators.strategies import bicubic, predictor_of
 from Orchestrators.testing_tasks import Method, Task, limit_cell, refuse_other_protocol, tasks_of
 from Orchestrators.trained_model import TrainedModel, load_trained_model
 from Utilities.Checkpoint import CheckpointError
-from Utilities.devices import choose_device
+from Utilities.devices import allow_tf32, choose_device
 from Utilities.distributed import Ranks
 from Utilities.images import Pixels, to_pixels, write_png
 from Utilities.reports import append_csv, format_number, format_table
@@ -75,6 +75,8 @@ class TestingOrchestrator:
 
     def _test(self, benchmarks: Sequence[BenchmarkType], device: torch.device, ranks: Ranks) -> list[dict[str, object]]:
         configuration = self.configuration
+        # As in validation: a table should not depend on what a GPU rounds.
+        allow_tf32(False)
         path = checkpoint_path(configuration, configuration.model_name, configuration.model_path)
         model = load_trained_model(path, device)
         _refuse_other_network(configuration, model, path)
@@ -124,7 +126,11 @@ class TestingOrchestrator:
             chunk,
             configuration.breakdown_patch_size,
             configuration.overlap,
+            max_memory=configuration.max_memory,
         )
+        if configuration.max_memory is not None:
+            # The whole may not fit.
+            return Method(model.name, self_ensembled(predict, views), views)
         whole = predictor_of(model.network, TestingStrategy.Simple, device, chunk)
         return Method(model.name, self_ensembled(predict, views), views, self_ensembled(whole, views))
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from Datasets.BenchmarkImages import TestPair
 from Models.Quality.QualityModel import QualityModel, UnavailableError
 from Models.QualityType import QualityType
+from Orchestrators.prediction import naming
 from Orchestrators.strategies import Exactness, Predictor, exactness_of
 from Utilities.find_class import find_class
 from Utilities.scoring import ScoreColor, in_color, shave
@@ -79,11 +80,13 @@ def evaluate(  # noqa: PLR0913
     """
     for pair in images:
         start = time.perf_counter()
-        sr = predict(pair.lr, (pair.hr.shape[-2], pair.hr.shape[-1]))
+        lr_size, size = (pair.lr.shape[2], pair.lr.shape[3]), (pair.hr.shape[2], pair.hr.shape[3])
+        with naming(pair.name, lr_size, size):
+            sr = predict(pair.lr, size)
         seconds = time.perf_counter() - start
         compared = (sr * 255).round() / 255 if rounds_to_8_bits else sr
         scores = score(compared, pair.hr, judges, color=color, border_px=border_px)
-        exactness = exactness_of(predict, (pair.lr.shape[2], pair.lr.shape[3]), (pair.hr.shape[2], pair.hr.shape[3]))
+        exactness = exactness_of(predict, lr_size, size)
         yield Evaluated(pair.name, pair.lr, sr, pair.hr, scores, seconds, exactness)
 
 

@@ -40,9 +40,10 @@ class SelfEnsemble:
         for view in range(self._views):
             seen = self._predict(_turned(lr, view).contiguous(), _turned_size(size, view))
             back = _turned_back(seen, view)
-            total = back if total is None else total + back
+            # In place, as a large picture and its sum are all that may have been reckoned with.
+            total = back.clone() if total is None else total.add_(back)
         assert total is not None
-        return total / self._views
+        return total.div_(self._views)
 
     def why_approximate(self, lr_size: tuple[int, int], size: tuple[int, int]) -> str | None:
         """Why such a picture, or it on its side, differs from the whole by more than rounding; None: it does not."""

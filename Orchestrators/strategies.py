@@ -2,8 +2,7 @@
 
 import itertools
 import logging
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Iterator
 from typing import Literal, Protocol, runtime_checkable
 
 import torch
@@ -12,15 +11,15 @@ from torch import Tensor
 
 from Models.SuperResolver import SuperResolver
 from Models.TestingStrategy import TestingStrategy
+from Orchestrators.memory_plan import HeldMemory, MemoryPlanner, Plan
+from Orchestrators.prediction import NetworkPredictor, Piece, Predictor, WholePredictor
 from Utilities.coordinates import Crop
 from Utilities.images import to_pixels, to_tensor
+from Utilities.memory import ChunkMemoryError
 from Utilities.patches import Span, split_axis
 from Utilities.resize import resize
 
 _LOGGER = logging.getLogger(__name__)
-
-Predictor = Callable[[Float[Tensor, '1 3 h w'], tuple[int, int]], Float[Tensor, '1 3 height width']]
-"""From an LR image in [0, 1] and a size (height, width) to an image of that size in [0, 1]."""
 
 Exactness = Literal['exact', 'approximate']
 """Whether a picture is, up to rounding, the one that the network makes of the whole picture at once."""
@@ -41,7 +40,9 @@ def predictor_of(  # noqa: PLR0913
     queries_per_chunk: int | None,
     tile_side: int | None = None,
     overlap: int | None = None,
-) -> Predictor:
+    *,
+    max_memory: int | None = None,
+) -> NetworkPredictor:
     """A network, used by a strategy.
 
     Args:
@@ -52,19 +53,22 @@ def predictor_of(  # noqa: PLR0913
         tile_side: LR pixels of a tile, for strategies with tiles.
         overlap: LR pixels that a tile sees to each side of itself, for `OverlappingPatched`. None: the network's halo,
             or half a tile if it has none.
+        max_memory: MiB that may be in use, see `MemoryPlanner`; for `Simple`, which then takes tiles if need be.
 
     Raises:
         ValueError: if the strategy needs a tile_side and has none.
     """
     match strategy:
         case TestingStrategy.Simple:
-            return partial(_whole, model, device, queries_per_chunk)
+            if max_memory is not None:
+                return PlannedPredictor(model, MemoryPlanner(model, max_memory, queries_per_chunk))
+            return WholePredictor(model, queries_per_chunk)
         case TestingStrategy.Patched:
-            return TilePredictor(model, device, queries_per_chunk, _side(tile_side), margin=0)
+            return TilePredictor(model, queries_per_chunk, _side(tile_side), margin=0)
         case TestingStrategy.OverlappingPatched:
             side, halo = _side(tile_side), model.receptive_field
             margin = overlap if overlap is not None else side // 2 if halo is None else halo
-            return TilePredictor(model, device, queries_per_chunk, side, margin)
+            return TilePredictor(model, queries_per_chunk, side, margin)
 
 
 def exactness_of(predict: Predictor, lr_size: tuple[int, int], size: tuple[int, int]) -> Exactness:
@@ -74,8 +78,8 @@ def exactness_of(predict: Predictor, lr_size: tuple[int, int], size: tuple[int, 
     return 'exact'
 
 
-class TilePredictor:
-    """A network that is given one tile after the other; of device memory, a picture takes no more than its tile.
+class TilePredictor(NetworkPredictor):
+    """A network that is given one tile after the other; of a GPU's memory, a picture takes no more than its tile.
 
     A tile is cut out with a margin, and its own HR pixels alone are asked for, at the places that they have in the
     crop. Where margins overlap nothing is averaged: with the halo as margin each tile is already right up to its last
@@ -87,35 +91,31 @@ class TilePredictor:
     centre is on the border of two, as at x1.5.
 
     Args:
-        model: the network, already on `device`.
-        device: where it computes.
+        model: the network.
         queries_per_chunk: coordinates per query; None: chosen for the device.
         side: LR pixels of a tile.
         margin: LR pixels that it sees to each side of itself.
     """
 
-    def __init__(
-        self, model: SuperResolver, device: torch.device, queries_per_chunk: int | None, side: int, margin: int
-    ) -> None:
-        self._model = model
-        self._device = device
-        self._queries_per_chunk = queries_per_chunk
+    def __init__(self, model: SuperResolver, queries_per_chunk: int | None, side: int, margin: int) -> None:
+        super().__init__(model, queries_per_chunk)
+        self._whole = WholePredictor(model, queries_per_chunk)
         self._side = side
         self._margin = margin
         self._has_warned = False
 
-    def __call__(self, lr: Float[Tensor, '1 3 h w'], size: tuple[int, int]) -> Float[Tensor, '1 3 height width']:
+    def pieces(
+        self, lr: Float[Tensor, '1 3 h w'], size: tuple[int, int], held: HeldMemory | None = None
+    ) -> Iterator[Piece]:
         lr_size = (lr.shape[2], lr.shape[3])
         self._model.check_size(lr_size, size)
         self._warn_once(lr_size, size)
         rows, columns = self._split(lr_size, size)
         if len(rows) == len(columns) == 1:
-            return _whole(self._model, self._device, self._queries_per_chunk, lr, size)
-        sr = lr.new_empty(1, 3, *size, device='cpu')
+            yield from self._whole.pieces(lr, size)
+            return
         for row, column in itertools.product(rows, columns):
-            tile = self._upscale_tile(lr, size, row, column)
-            sr[:, :, row.pixels.start : row.pixels.stop, column.pixels.start : column.pixels.stop] = tile.cpu()
-        return sr
+            yield Piece(row.pixels, column.pixels, self._upscale_tile(lr, size, row, column))
 
     def why_approximate(self, lr_size: tuple[int, int], size: tuple[int, int]) -> str | None:
         """Why the tiles of such a picture differ from the whole by more than rounding; None: they do not."""
@@ -140,10 +140,14 @@ class TilePredictor:
     def _upscale_tile(
         self, lr: Float[Tensor, '1 3 h w'], size: tuple[int, int], row: Span, column: Span
     ) -> Float[Tensor, '1 3 _ _']:
-        cut = lr[:, :, row.crop.start : row.crop.stop, column.crop.start : column.crop.stop].to(self._device)
+        cut = lr[:, :, row.crop.start : row.crop.stop, column.crop.start : column.crop.stop].cpu()
         crop = Crop((lr.shape[2], lr.shape[3]), row.crop, column.crop)
         part = (row.pixels, column.pixels)
-        return self._model.upscale_part(cut, crop, size, part, queries_per_chunk=self._queries_per_chunk)
+        while True:
+            try:
+                return self._model.upscale_part(cut, crop, size, part, queries_per_chunk=self.queries_per_chunk)
+            except ChunkMemoryError as error:
+                self.halve_chunk(error)
 
     def _warn_once(self, lr_size: tuple[int, int], size: tuple[int, int]) -> None:
         if self._has_warned:
@@ -154,20 +158,47 @@ class TilePredictor:
             _LOGGER.warning('Tiles of %d LR pixels are approximate: %s.', self._side, reason)
 
 
+class PlannedPredictor(NetworkPredictor):
+    """A network that is given the whole picture where that fits into a given memory, and else tiles that do.
+
+    Args:
+        model: the network.
+        planner: knows the memory.
+    """
+
+    def __init__(self, model: SuperResolver, planner: MemoryPlanner) -> None:
+        super().__init__(model, None)
+        self._planner = planner
+        self._by_plan: dict[Plan, NetworkPredictor] = {}
+        self._latest: dict[tuple[tuple[int, int], tuple[int, int]], Plan] = {}
+
+    def pieces(
+        self, lr: Float[Tensor, '1 3 h w'], size: tuple[int, int], held: HeldMemory | None = None
+    ) -> Iterator[Piece]:
+        lr_size = (lr.shape[2], lr.shape[3])
+        self._model.check_size(lr_size, size)
+        plan = self._planner.plan(lr_size, size, held or HeldMemory())
+        if plan not in self._by_plan:
+            _LOGGER.info('To stay within max_memory: %s.', plan)
+            self._by_plan[plan] = self._predictor_of(plan)
+        self._latest[lr_size, size] = plan
+        yield from self._by_plan[plan].pieces(lr, size)
+
+    def why_approximate(self, lr_size: tuple[int, int], size: tuple[int, int]) -> str | None:
+        """Of the picture of these sizes that was made last."""
+        plan = self._latest[lr_size, size]
+        return self._by_plan[plan].why_approximate(lr_size, size)
+
+    def _predictor_of(self, plan: Plan) -> NetworkPredictor:
+        if plan.side is None:
+            return WholePredictor(self._model, plan.queries_per_chunk)
+        return TilePredictor(self._model, plan.queries_per_chunk, plan.side, plan.margin)
+
+
 def _side(tile_side: int | None) -> int:
     if tile_side is None or tile_side < 1:
         raise ValueError(f'The side of a tile must be at least 1 LR pixel, got {tile_side}.')
     return tile_side
-
-
-def _whole(
-    model: SuperResolver,
-    device: torch.device,
-    queries_per_chunk: int | None,
-    lr: Float[Tensor, '1 3 h w'],
-    size: tuple[int, int],
-) -> Float[Tensor, '1 3 height width']:
-    return model.upscale(lr.to(device), size, queries_per_chunk=queries_per_chunk).cpu()
 
 
 def bicubic(lr: Float[Tensor, '1 3 h w'], size: tuple[int, int]) -> Float[Tensor, '1 3 height width']:

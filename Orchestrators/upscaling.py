@@ -5,17 +5,17 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-import torch
 from tqdm import tqdm
 
 from Datasets.benchmarks import list_pictures
-from Models.SuperResolver import SuperResolver
+from Models.TestingStrategy import TestingStrategy
+from Orchestrators.prediction import naming
+from Orchestrators.strategies import predictor_of
 from Orchestrators.trained_model import load_trained_model
+from Orchestrators.upscaled_pictures import is_tiff, refuse_without_memory, write_upscaled
 from Utilities.devices import choose_device
-from Utilities.images import Photo, Pixels, read_image, to_pixels, to_tensor, write_png
+from Utilities.images import Photo, read_header, read_image
 from Utilities.PathManager import PathManager
-from Utilities.resize import resize
 
 _LOGGER = logging.getLogger(__name__)
 _SMALLEST, _LARGEST = 0.05, 64.0
@@ -30,17 +30,20 @@ def upscale_files(  # noqa: PLR0913
     output: str | None = None,
     overwrite: bool = False,
     device: str = 'auto',
+    max_memory: int | None = None,
 ) -> list[Path]:
-    """Super-resolve pictures and write them as PNG.
+    """Super-resolve pictures and write them as PNG, or one as TIFF.
 
     Args:
         inputs: files, or folders whose pictures are meant.
         scale: factor on height and width; or
         size: (width, height) of the results, as people say it.
         checkpoint: the network's file; None: the one `model_states_*_best.pth` of this folder.
-        output: a file for a single picture, a folder for several. None: `<name>_sr.png` beside each input.
+        output: a file for a single picture, .png or .tif, a folder for several. None: `<name>_sr.png` beside each
+            input. A TIFF is written while it is made, so it may be larger than the memory.
         overwrite: allow results that exist to be replaced; an input never is.
         device: `auto`, or a device's name.
+        max_memory: MiB to do it in, see `MemoryPlanner`; pictures that need more are made in tiles.
 
     Returns:
         The files written.
@@ -48,7 +51,10 @@ def upscale_files(  # noqa: PLR0913
     Raises:
         ValueError, OSError: if an input, the checkpoint or an output is at fault; nothing was written then, unless a
             picture's pixels turn out damaged later.
+        RunFailedError: if memory runs out.
     """
+    if max_memory is not None and max_memory < 1:
+        raise ValueError(f'--max-memory must be at least 1 MiB, got {max_memory}.')
     if (scale is None) == (size is None):
         raise ValueError('Give either a scale or a size.')
     if scale is not None and not _SMALLEST <= scale <= _LARGEST:
@@ -59,31 +65,27 @@ def upscale_files(  # noqa: PLR0913
     chosen = choose_device(device)
     model = load_trained_model(path, chosen)
     _LOGGER.info('Using %s (%s) on %s', path, model.name, chosen)
-    for file, target in zip(tqdm(files, unit='picture', disable=None), targets, strict=True):
+    predict = predictor_of(model.network, TestingStrategy.Simple, chosen, None, max_memory=max_memory)
+    sizes = [_size_of(file, scale, size) for file in files]
+    for target, to in zip(targets, sizes, strict=True):
+        if not is_tiff(target):
+            refuse_without_memory(to, max_memory if chosen.type == 'cpu' else None)
+    for file, target, to in zip(tqdm(files, unit='picture', disable=None), targets, sizes, strict=True):
         photo = read_image(file)
         height, width = photo.pixels.shape[:2]
-        to = (size[1], size[0]) if size else (max(1, round(height * scale)), max(1, round(width * scale)))
-        write_png(target, upscale_photo(model.network, photo, to, chosen))
+        with naming(str(file), (height, width), to):
+            write_upscaled(target, predict, photo, to)
         _LOGGER.info('%s (%dx%d) -> %s (%dx%d)%s', file, width, height, target, to[1], to[0], _remark(photo))
     return targets
 
 
-def upscale_photo(network: SuperResolver, photo: Photo, size: tuple[int, int], device: torch.device) -> Pixels:
-    """Super-resolve one picture; gray stays gray, and transparency is enlarged along with the colors.
-
-    Returns:
-        (height, width), (height, width, 2), (…, 3) or (…, 4) pixels: gray, gray with alpha, RGB, RGBA.
-    """
-    colors = to_pixels(network.upscale(to_tensor(photo.pixels)[None].to(device), size)[0])
-    if photo.is_gray:
-        # The network sees three equal channels and answers with nearly equal ones.
-        colors = np.rint(colors.mean(axis=-1, keepdims=True)).astype(np.uint8)
-    planes = [colors]
-    if photo.alpha is not None:
-        # Opacity is no photograph: interpolation is what it needs.
-        planes.append(np.asarray(resize(photo.alpha, size, 'pillow'), dtype=np.uint8)[..., None])
-    result = np.concatenate(planes, axis=-1)
-    return result[..., 0] if result.shape[-1] == 1 else result
+def _size_of(file: Path, scale: float | None, size: tuple[int, int] | None) -> tuple[int, int]:
+    """(height, width) of a result."""
+    if size is not None:
+        return size[1], size[0]
+    assert scale is not None
+    header = read_header(file)
+    return max(1, round(header.height * scale)), max(1, round(header.width * scale))
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -142,8 +144,8 @@ def _output_files(files: Sequence[Path], output: str | None, *, overwrite: bool)
     elif Path(output).suffix and not Path(output).is_dir():
         if len(files) > 1:
             raise ValueError(f'--output {output} is one file, but there are {len(files)} pictures: name a folder.')
-        if Path(output).suffix.lower() != '.png':
-            raise ValueError(f'--output must end in .png, got {output}.')
+        if Path(output).suffix.lower() != '.png' and not is_tiff(Path(output)):
+            raise ValueError(f'--output must end in .png or .tif, got {output}.')
         targets = [Path(output)]
     else:
         targets = [Path(output) / f'{file.stem}_sr.png' for file in files]

@@ -30,7 +30,7 @@ from Models.Decoders.Decoder import Decoder
 from Models.Decoders.local_ensemble import Neighbors, find_neighbors, gather_pixels
 from Models.Layers.bilinear import sample_bilinear
 from Models.Layers.blended_lookup import blended_linear, cut_to_reach
-from Models.Layers.GalerkinAttention import GalerkinAttention, attend, attend_in_chunks
+from Models.Layers.GalerkinAttention import GalerkinAttention, Layer, attend, attend_in_chunks
 from Utilities.coordinates import relative_cell, small_constant
 
 _LEVELS = 6
@@ -77,34 +77,42 @@ class HIIF(Decoder):
     def query(
         self, context: HIIFContext, coord: Float[Tensor, 'batch queries 2'], cell: Float[Tensor, 'batch 2']
     ) -> Float[Tensor, 'batch queries 3']:
-        tokens = attend([self.conv0, self.conv1], self._embed(context, cell, coord))
+        tokens = attend([self.conv0, self.conv1], self._embed(context, cell, self._first_layer(), coord))
         return self._colors(context, tokens, coord)
 
     def query_in_chunks(
         self, context: HIIFContext, chunks: Iterable[Float[Tensor, 'batch _ 2']], cell: Float[Tensor, 'batch 2']
     ) -> Iterator[Float[Tensor, 'batch _ 3']]:
-        attended = attend_in_chunks([self.conv0, self.conv1], chunks, partial(self._embed, context, cell))
+        attended = attend_in_chunks(
+            [self.conv0, self.conv1], chunks, partial(self._embed, context, cell, self._first_layer())
+        )
         for coord, tokens in zip(chunks, attended, strict=True):
             yield self._colors(context, tokens, coord)
 
+    def _first_layer(self) -> Layer:
+        """Layer norm's weights and means and the first linear layer in one; the deviation divides before the bias."""
+        level = cast(LevelMLP, self.fc_layers[0])
+        weight = level.fc1.weight * level.norm.weight
+        bias = functional.linear(level.norm.bias, level.fc1.weight, level.fc1.bias)
+        return Layer(weight - weight.mean(dim=1, keepdim=True), bias)
+
     def _embed(
-        self, context: HIIFContext, cell: Float[Tensor, 'batch 2'], coord: Float[Tensor, 'batch queries 2']
+        self,
+        context: HIIFContext,
+        cell: Float[Tensor, 'batch 2'],
+        first: Layer,
+        coord: Float[Tensor, 'batch queries 2'],
     ) -> Float[Tensor, 'batch queries width']:
         neighbors = find_neighbors(coord, context.lr_size, local_ensemble=True)
         features, pixel = cut_to_reach(context.features, neighbors.pixel)
         cells = relative_cell(cell, context.lr_size)[:, None].expand(-1, coord.shape[1], -1)
         bits = binary_digits(place_in_pixel(neighbors, context.lr_size), level=0)
         others = torch.cat([cells, bits], dim=-1)
-        # Layer norm and linear layer of [weighted features, others], whose means are multiplied into the weights.
         level = cast(LevelMLP, self.fc_layers[0])
-        norm, linear = level.norm, level.fc1
-        weight = linear.weight * norm.weight
-        weight = weight - weight.mean(dim=1, keepdim=True)
-        centered = blended_linear(features, pixel, neighbors.weight, weight[:, :-4])
-        centered = centered + functional.linear(others, weight[:, -4:])
-        deviation = (_variance(features, pixel, neighbors.weight, others) + norm.eps).sqrt()
-        bias = functional.linear(norm.bias, linear.weight, linear.bias)
-        return level.fc2(functional.gelu(centered / deviation[..., None] + bias))
+        centered = blended_linear(features, pixel, neighbors.weight, first.weight[:, :-4])
+        centered = torch.baddbmm(centered, others, first.weight[:, -4:].T.expand(len(others), -1, -1))
+        deviation = (_variance(features, pixel, neighbors.weight, others) + level.norm.eps).sqrt()
+        return level.fc2(functional.gelu(torch.addcdiv(first.bias, centered, deviation[..., None])))
 
     def _colors(
         self,

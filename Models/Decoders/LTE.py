@@ -38,17 +38,22 @@ from Models.Layers.blended_mlp import (
     unpaired,
 )
 from Models.Layers.convolutions import conv3x3
-from Models.Layers.fourier_features import fourier_features, waves_of
+from Models.Layers.fourier_features import fourier_features, parts_of, waves_of
 from Models.Layers.MLP import MLP
 from Models.Layers.pointwise import pointwise_mlp
 from Utilities.coordinates import Crop, PixelChunks, relative_cell
+
+_PER_HALF = 4
+"""Numbers in a row of a piece over half the Fourier features: amplitudes, frequencies and features at once."""
 
 
 class LTEContext(NamedTuple):
     """What LTE knows of an image before any coordinate is asked for."""
 
-    waves: Float[Tensor, 'batch pixels waves']
-    """Amplitudes and frequencies of each LR pixel."""
+    amplitude: Float[Tensor, 'batch pixels dim']
+    along_y: Float[Tensor, 'batch pixels half']
+    along_x: Float[Tensor, 'batch pixels half']
+    """Amplitudes and frequencies of each LR pixel: apart, so that what is fetched together lies together."""
 
     lr: Float[Tensor, 'batch 3 h w']
     """The image that the answer is added to."""
@@ -104,21 +109,23 @@ class LTE(Decoder):
 
     def prepare(self, features: Float[Tensor, 'batch dim h w'], lr: Float[Tensor, 'batch 3 h w']) -> LTEContext:
         waves = waves_of(features, self.coef, self.freq, interleaved=not self.plus)
-        return LTEContext(waves, lr, (features.shape[2], features.shape[3]))
+        amplitude, along_y, along_x = (part.contiguous() for part in parts_of(waves))
+        return LTEContext(amplitude, along_y, along_x, lr, (features.shape[2], features.shape[3]))
 
     def query(
         self, context: LTEContext, coord: Float[Tensor, 'batch queries 2'], cell: Float[Tensor, 'batch 2']
     ) -> Float[Tensor, 'batch queries 3']:
         neighbors = find_neighbors(coord, context.lr_size, local_ensemble=True, crop=context.crop)
         phase = self._phase(cell, context.lr_size)
-        if not in_pieces(context.waves) or coord.requires_grad:
-            waves = gather_pixels(context.waves, neighbors.pixel)  # (4, B, Q, 2 * hidden_dim)
+        if not in_pieces(context.amplitude) or coord.requires_grad:
+            # (4, B, Q, 2 * hidden_dim)
+            waves = torch.cat([gather_pixels(table, neighbors.pixel) for table in context[:3]], dim=-1)
             features = fourier_features(waves, neighbors.offset, phase[:, None])
             color = answer_plainly(features, neighbors.weight, self._linear_layers)
         elif torch.is_grad_enabled():
-            color = _Answers.apply(context.waves, phase, *neighbors, *unpaired(self._linear_layers))
+            color = _Answers.apply(*context[:3], phase, *neighbors, *unpaired(self._linear_layers))
         else:
-            color = _answer(context.waves, phase, neighbors, HiddenLayers(self._linear_layers))
+            color = _answer(context, phase, neighbors, HiddenLayers(self._linear_layers))
         return color + sample_bilinear(context.lr, coord, context.crop)
 
     def query_in_chunks(
@@ -127,13 +134,13 @@ class LTE(Decoder):
         chunks: Iterable[Float[Tensor, 'batch _ 2']],
         cell: Float[Tensor, 'batch 2'],
     ) -> Iterator[Float[Tensor, 'batch _ 3']]:
-        if not isinstance(chunks, PixelChunks) or not in_pieces(context.waves):
+        if not isinstance(chunks, PixelChunks) or not in_pieces(context.amplitude):
             yield from super().query_in_chunks(context, chunks, cell)
             return
         grid = find_grid_neighbors(chunks.rows, chunks.columns, context.lr_size, local_ensemble=True, crop=context.crop)
         phase, hidden = self._phase(cell, context.lr_size), HiddenLayers(self._linear_layers)
         for coord, crossing in zip(chunks, chunks.crossings(), strict=True):
-            color = _answer(context.waves, phase, grid.of(*crossing), hidden)
+            color = _answer(context, phase, grid.of(*crossing), hidden)
             yield color.add_(sample_bilinear(context.lr, coord, context.crop))
 
     @property
@@ -146,42 +153,42 @@ class LTE(Decoder):
 
 @torch.no_grad()
 def _answer(
-    waves: Float[Tensor, 'batch pixels waves'],
-    phase: Float[Tensor, 'batch half'],
-    neighbors: Neighbors,
-    hidden: HiddenLayers,
+    context: LTEContext, phase: Float[Tensor, 'batch half'], neighbors: Neighbors, hidden: HiddenLayers
 ) -> Float[Tensor, 'batch queries 3']:
     """Colors in pieces, without gradients; neighbors of a batch of one are those of every image."""
     count, _, queries = neighbors.pixel.shape
-    colors = waves.new_empty(waves.shape[0], queries, 3)
-    half = waves.shape[2] // 4
-    for image, span in pieces_of(waves.shape[0], queries, count, 2 * half):
+    batch, half = phase.shape
+    colors = phase.new_empty(batch, queries, 3)
+    for image, span in pieces_of(batch, queries, count, _PER_HALF * half):
         part = neighbors.piece(image, span)
-        amplitude, angle = _amplitude_and_angle(waves[image], phase[image], part)
-        features = torch.empty_like(amplitude)
-        torch.cos(angle, out=features[:, :half])
-        torch.sin(angle, out=features[:, half:])
-        colors[image, span] = hidden.answer(features.mul_(amplitude), part.weight)
+        features = context.amplitude[image].index_select(0, part.pixel.flatten())
+        angle = _angle(context.along_y[image], context.along_x[image], phase[image], part)
+        features[:, :half].mul_(angle.cos())
+        features[:, half:].mul_(angle.sin_())
+        colors[image, span] = hidden.answer(features, part.weight)
     return colors
 
 
-def _amplitude_and_angle(
-    waves: Float[Tensor, 'pixels waves'], phase: Float[Tensor, ' half'], neighbors: NeighborsOfOne
-) -> tuple[Float[Tensor, 'rows dim'], Float[Tensor, 'rows half']]:
-    half = len(phase)
-    chosen = waves.index_select(0, neighbors.pixel.flatten())
-    offset = neighbors.offset.flatten(0, 1)
-    angle = torch.addcmul(phase * math.pi, chosen[:, 2 * half : 3 * half], offset[:, :1])
-    return chosen[:, : 2 * half], angle.addcmul_(chosen[:, 3 * half :], offset[:, 1:])
+def _angle(
+    along_y: Float[Tensor, 'pixels half'],
+    along_x: Float[Tensor, 'pixels half'],
+    phase: Float[Tensor, ' half'],
+    neighbors: NeighborsOfOne,
+) -> Float[Tensor, 'rows half']:
+    pixel, offset = neighbors.pixel.flatten(), neighbors.offset.flatten(0, 1)
+    angle = along_y.index_select(0, pixel).mul_(offset[:, :1])
+    return angle.addcmul_(along_x.index_select(0, pixel), offset[:, 1:]).add_(phase, alpha=math.pi)
 
 
 class _Answers(torch.autograd.Function):
     """Colors in pieces, and the gradients of everything but the coordinates."""
 
     @staticmethod
-    def forward(  # noqa: PLR0913
+    def forward(  # noqa: PLR0913, PLR0917
         ctx: Any,  # noqa: ANN401
-        waves: Float[Tensor, 'batch pixels waves'],
+        amplitude: Float[Tensor, 'batch pixels dim'],
+        along_y: Float[Tensor, 'batch pixels half'],
+        along_x: Float[Tensor, 'batch pixels half'],
         phase: Float[Tensor, 'batch half'],
         pixel: Int[Tensor, 'neighbors batch queries'],
         offset: Float[Tensor, 'neighbors batch queries 2'],
@@ -190,37 +197,42 @@ class _Answers(torch.autograd.Function):
     ) -> Float[Tensor, 'batch queries 3']:
         neighbors, half = Neighbors(pixel, offset, share), phase.shape[1]
         count, batch, queries = pixel.shape
-        activations = Activations(pixel.numel(), paired(parameters), waves)
-        circle = waves.new_empty(pixel.numel(), 2 * half)  # Cosines and sines, without amplitudes.
-        colors = waves.new_empty(batch, queries, parameters[-1].shape[0])
-        for piece in pieces_of(batch, queries, count, 2 * half):
-            rows, part = rows_of(piece, queries, count), neighbors.piece(*piece)
-            amplitude, angle = _amplitude_and_angle(waves[piece[0]], phase[piece[0]], part)
+        activations = Activations(pixel.numel(), paired(parameters), amplitude)
+        circle = amplitude.new_empty(pixel.numel(), 2 * half)  # Cosines and sines, without amplitudes.
+        colors = amplitude.new_empty(batch, queries, parameters[-1].shape[0])
+        for piece in pieces_of(batch, queries, count, _PER_HALF * half):
+            image, rows, part = piece[0], rows_of(piece, queries, count), neighbors.piece(*piece)
+            angle = _angle(along_y[image], along_x[image], phase[image], part)
             torch.cos(angle, out=circle[rows, :half])
             torch.sin(angle, out=circle[rows, half:])
-            torch.mul(circle[rows], amplitude, out=activations.first(rows))
+            inputs = activations.first(rows)
+            torch.index_select(amplitude[image], 0, part.pixel.flatten(), out=inputs)
+            inputs.mul_(circle[rows])
             colors[piece] = activations.answer(rows, part.weight)
-        ctx.save_for_backward(waves, circle, pixel, offset, share)
+        ctx.save_for_backward(amplitude, circle, pixel, offset, share)
         ctx.activations = activations
         return colors
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Float[Tensor, 'batch queries 3']) -> tuple[Tensor | None, ...]:  # noqa: ANN401
-        waves, circle, *found = ctx.saved_tensors
-        neighbors, half = Neighbors(*found), waves.shape[2] // 4
+        amplitude, circle, *found = ctx.saved_tensors
+        neighbors, half = Neighbors(*found), amplitude.shape[2] // 2
         count, batch, queries = neighbors.pixel.shape
-        for_waves, for_phase = torch.zeros_like(waves), waves.new_zeros(batch, half)
+        for_amplitude = torch.zeros_like(amplitude)
+        for_y, for_x = (amplitude.new_zeros(*amplitude.shape[:2], half) for _ in range(2))
+        for_phase = amplitude.new_zeros(batch, half)
         ctx.activations.start_learning()
-        for piece in pieces_of(batch, queries, count, 2 * half):
+        for piece in pieces_of(batch, queries, count, _PER_HALF * half):
             image, rows, part = piece[0], rows_of(piece, queries, count), neighbors.piece(*piece)
             pixel, offset = part.pixel.flatten(), part.offset.flatten(0, 1)
             passed = ctx.activations.learn(rows, part.weight, gradient[piece], is_first_rectified=False)
-            turned = passed * waves[image, :, : 2 * half].index_select(0, pixel)
-            for_angle = (
-                turned[:, half:].mul_(circle[rows, :half]).addcmul_(turned[:, :half], circle[rows, half:], value=-1)
-            )
+            turned = amplitude[image].index_select(0, pixel).mul_(passed)
+            for_angle = turned[:, half:].mul_(circle[rows, :half])
+            for_angle.addcmul_(turned[:, :half], circle[rows, half:], value=-1)
             for_phase[image] += for_angle.sum(dim=0)
-            parts = [passed.mul_(circle[rows]), for_angle * offset[:, :1], for_angle * offset[:, 1:]]
-            for_waves[image].index_add_(0, pixel, torch.cat(parts, dim=1))
-        return for_waves, for_phase * math.pi, None, None, None, *ctx.activations.take_gradients()
+            for_amplitude[image].index_add_(0, pixel, passed.mul_(circle[rows]))
+            for_y[image].index_add_(0, pixel, for_angle * offset[:, :1])
+            for_x[image].index_add_(0, pixel, for_angle * offset[:, 1:])
+        for_layers = ctx.activations.take_gradients()
+        return for_amplitude, for_y, for_x, for_phase * math.pi, None, None, None, *for_layers

@@ -13,12 +13,19 @@ into the weights around them; the numbers are the same up to rounding.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
+
+
+class Layer(NamedTuple):
+    """A linear layer that others are multiplied into."""
+
+    weight: Float[Tensor, '*batch outputs inputs']
+    bias: Float[Tensor, '*batch outputs']
 
 
 class GalerkinAttention(nn.Module, ABC):
@@ -64,13 +71,23 @@ class GalerkinAttention(nn.Module, ABC):
         first, second = self.mixers
         return second(functional.gelu(first(tokens)))
 
-    def key_value_sum(self, tokens: Float[Tensor, 'batch queries width']) -> Float[Tensor, 'batch heads dim dim']:
-        """Sum over the queries of key times value, for each head, both normalized."""
+    def key_value_layer(self) -> Layer:
+        """From tokens to keys and values without their means; made once for all queries."""
         weight, bias = (part[:, 1:] for part in self._projection())
         # A head's mean is linear in the tokens, so it is taken off the weights instead.
         weight, bias = (part - part.mean(dim=2, keepdim=True) for part in (weight, bias))
-        weight, bias = weight.transpose(0, 1).flatten(0, 2), bias.transpose(0, 1).flatten()
-        centered = functional.linear(tokens, weight, bias).unflatten(-1, (2, self.heads, -1))
+        return Layer(weight.transpose(0, 1).flatten(0, 2), bias.transpose(0, 1).flatten())
+
+    def key_value_sum(
+        self, tokens: Float[Tensor, 'batch queries width'], layer: Layer
+    ) -> Float[Tensor, 'batch heads dim dim']:
+        """Sum over the queries of key times value, for each head, both normalized.
+
+        Args:
+            tokens: of any part of the queries.
+            layer: `key_value_layer`.
+        """
+        centered = functional.linear(tokens, layer.weight, layer.bias).unflatten(-1, (2, self.heads, -1))
         keys, values = (part * self.inverse_deviation(part) for part in centered.unbind(dim=2))
         # The norms' own weights and biases are applied to the sums.
         products = torch.einsum('bqhc,bqhd->bhcd', keys, values)
@@ -85,21 +102,24 @@ class GalerkinAttention(nn.Module, ABC):
             + key_bias[:, :, None] * value_sum[:, :, None]
         )
 
-    def forward(
-        self, tokens: Float[Tensor, 'batch queries width'], key_value_mean: Float[Tensor, 'batch heads dim dim']
-    ) -> Float[Tensor, 'batch queries width']:
-        """Tokens of any part of the queries, given the mean over all of them."""
+    def attention_layer(self, key_value_mean: Float[Tensor, 'batch heads dim dim']) -> Layer:
+        """The attention and the first mixer, given the mean over all queries; made once for all of them."""
         weight, bias = (part[:, 0] for part in self._projection())
         # Given the mean, all from the tokens to the first mixer is linear, and the same for all queries: one layer.
         attended = torch.einsum('bhcd,hcw->bhdw', key_value_mean, weight).flatten(1, 2)
         attended_bias = torch.einsum('bhcd,hc->bhd', key_value_mean, bias).flatten(1)
-        first, second = self.mixers
+        first = self.mixers[0]
         assert first.bias is not None
         mixer = first.weight.flatten(1)
         combined = mixer @ (attended + torch.eye(mixer.shape[0], device=mixer.device, dtype=mixer.dtype))
-        combined_bias = functional.linear(attended_bias, mixer, first.bias)
-        hidden = torch.baddbmm(combined_bias[:, None], tokens, combined.transpose(1, 2))
-        return second(functional.gelu(hidden)) + tokens
+        return Layer(combined, functional.linear(attended_bias, mixer, first.bias))
+
+    def forward(
+        self, tokens: Float[Tensor, 'batch queries width'], layer: Layer
+    ) -> Float[Tensor, 'batch queries width']:
+        """Tokens of any part of the queries, given their `attention_layer`."""
+        hidden = torch.baddbmm(layer.bias[:, None], tokens, layer.weight.transpose(1, 2))
+        return self.mixers[1](functional.gelu(hidden)) + tokens
 
     def _projection(self) -> tuple[Float[Tensor, 'heads 3 dim width'], Float[Tensor, 'heads 3 dim']]:
         """Weight and bias of query (0), key (1) and value (2)."""
@@ -120,7 +140,8 @@ def attend(
 ) -> Float[Tensor, 'batch queries width']:
     """The layers one after the other, on all queries at once."""
     for layer in layers:
-        tokens = layer(tokens, layer.key_value_sum(tokens) / tokens.shape[1])
+        mean = layer.key_value_sum(tokens, layer.key_value_layer()) / tokens.shape[1]
+        tokens = layer(tokens, layer.attention_layer(mean))
     return tokens
 
 
@@ -144,23 +165,24 @@ def attend_in_chunks(
             yield attend(layers, embed(chunk))
         return
 
-    means: list[Tensor] = []
+    attention: list[Layer] = []
     for layer in layers:
         total, count = None, 0
+        key_value_layer = layer.key_value_layer()
         for chunk in chunks:
-            tokens = _apply(layers, means, embed(chunk))
-            part = layer.key_value_sum(tokens)
+            tokens = _apply(layers, attention, embed(chunk))
+            part = layer.key_value_sum(tokens, key_value_layer)
             total = part if total is None else total + part
             count += tokens.shape[1]
         if total is None:
             return
-        means.append(total / count)
+        attention.append(layer.attention_layer(total / count))
     for chunk in chunks:
-        yield _apply(layers, means, embed(chunk))
+        yield _apply(layers, attention, embed(chunk))
 
 
-def _apply(layers: Sequence[GalerkinAttention], means: Sequence[Tensor], tokens: Tensor) -> Tensor:
-    """As many layers as there are means."""
-    for layer, mean in zip(layers, means, strict=False):
-        tokens = layer(tokens, mean)
+def _apply(layers: Sequence[GalerkinAttention], attention: Sequence[Layer], tokens: Tensor) -> Tensor:
+    """As many layers as there are ones whose mean is known."""
+    for layer, known in zip(layers, attention, strict=False):
+        tokens = layer(tokens, known)
     return tokens

@@ -42,6 +42,13 @@ def waves_of(
     return maps.flatten(2).transpose(1, 2).contiguous()
 
 
+def parts_of(waves: Float[Tensor, '*batch waves']) -> tuple[Tensor, Tensor, Tensor]:
+    """Amplitudes, frequencies along y and frequencies along x out of `waves_of`."""
+    half = waves.shape[-1] // 4
+    amplitude, along_y, along_x = waves.split([2 * half, half, half], dim=-1)
+    return amplitude, along_y, along_x
+
+
 def fourier_features(
     waves: Float[Tensor, '*batch waves'],
     offset: Float[Tensor, '*batch 2'],
@@ -54,7 +61,6 @@ def fourier_features(
         offset: from that pixel to the coordinate, (y, x), where one LR pixel is 2.
         phase: dim / 2 phases, in half turns.
     """
-    half = waves.shape[-1] // 4
-    amplitude, along_y, along_x = waves.split([2 * half, half, half], dim=-1)
+    amplitude, along_y, along_x = parts_of(waves)
     angle = along_y * offset[..., :1] + along_x * offset[..., 1:] + phase * math.pi
     return amplitude * torch.cat([angle.cos(), angle.sin()], dim=-1)

@@ -117,7 +117,9 @@ class TrainingStep:
         self._naive = naive
         device = model.mean.device
         random = torch.Generator().manual_seed(0)
-        self._lr = torch.rand(batch, 3, patch, patch, generator=random).to(device)
+        # Both sides have the recipes' default layout, so that the decoders alone differ.
+        model.encoder.to(memory_format=torch.channels_last)
+        self._lr = torch.rand(batch, 3, patch, patch, generator=random).to(device, memory_format=torch.channels_last)
         self._hr = torch.rand(batch, patch**2, 3, generator=random).to(device)
         sides = [round(patch * scale) for scale in torch.linspace(1, 4, batch).tolist()]
         self._cell = torch.cat([cell_of((side, side)) for side in sides]).to(device)

@@ -1,0 +1,77 @@
+"""Memory of the process, the machine and the GPU, in bytes; and how to tell that it ran out."""
+
+import ctypes
+import os
+from pathlib import Path
+
+import torch
+
+MIB = 2**20
+
+# In the words of torch on a CPU (Linux, Windows), of the other devices, and of the libraries that torch calls.
+_OUT_OF_MEMORY = ("can't allocate memory", 'not enough memory', 'out of memory', 'std::bad_alloc')
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # as in glibc's malloc.h
+_KEPT = 2**17
+
+
+class ChunkMemoryError(MemoryError):
+    """There was no memory to ask for so many coordinates at a time."""
+
+    def __init__(self, queries: int) -> None:
+        super().__init__(f'Out of memory at {queries} queries at a time; fewer may do (queries_per_chunk).')
+        self.queries = queries
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out, on whatever device."""
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY)
+
+
+def used_memory(device: torch.device) -> int:
+    """What the process takes now: on a GPU what torch has handed out there, else all that is resident.
+
+    Raises:
+        ValueError: if the system does not say.
+    """
+    if device.type == 'cuda':
+        return torch.cuda.memory_allocated(device)
+    statm = Path('/proc/self/statm')
+    if statm.exists():
+        return int(statm.read_text().split()[1]) * os.sysconf('SC_PAGE_SIZE')
+    try:
+        import psutil  # noqa: PLC0415  optional
+    except ImportError as error:
+        raise ValueError('max_memory needs psutil on this system (pip install psutil), or leave it None.') from error
+    return int(psutil.Process().memory_info().rss)
+
+
+def free_memory() -> int | None:
+    """What the machine has left without swapping; None if the system does not say."""
+    information = Path('/proc/meminfo')
+    if information.exists():
+        fields = dict(line.split(':') for line in information.read_text().splitlines())
+        return int(fields['MemAvailable'].split()[0]) * 1024
+    try:
+        import psutil  # noqa: PLC0415  optional
+    except ImportError:
+        return None
+    return int(psutil.virtual_memory().available)
+
+
+def return_freed_memory() -> bool:
+    """From now on, give every block of 128 KiB or more back to the system once it is freed.
+
+    glibc begins so, but then keeps ever larger blocks, and the gaps between them add half to what a network takes.
+
+    Returns:
+        Whether it can be had: with another C library it can't.
+    """
+    try:
+        libc = ctypes.CDLL(None)
+        done = bool(libc.mallopt(_M_MMAP_THRESHOLD, _KEPT)) and bool(libc.mallopt(_M_TRIM_THRESHOLD, _KEPT))
+        libc.malloc_trim(0)
+    except (AttributeError, OSError, TypeError):
+        return False
+    return done
