@@ -16,6 +16,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from Utilities.command_line import RunFailedError
+
 Value = TypeVar('Value')
 
 _TIMEOUT = datetime.timedelta(hours=1)
@@ -111,7 +113,10 @@ class Ranks:
         if self.is_alone:
             return [value]
         found: list[Value] = [value] * self.size
-        dist.all_gather_object(found, value)
+        try:
+            dist.all_gather_object(found, value)
+        except RuntimeError as error:
+            raise RunFailedError(f'Another process has ended, and may have said why: {error}') from error
         return found
 
     def from_first(self, value: Value) -> Value:

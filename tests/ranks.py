@@ -68,14 +68,14 @@ def train(folder: Path, **settings: Any) -> None:
     train_in_process(folder, folder / 'output.txt', settings)
 
 
-def train_with_stop(folder: Path, *, after: int, **settings: Any) -> None:
-    """Train; SIGTERM comes to the second process alone, in a batch."""
+def train_with_stop(folder: Path, *, after: int, number: int = signal.SIGTERM, **settings: Any) -> None:
+    """Train; a signal comes to the second process alone, in a batch."""
     run, batches = SupervisedStep.run, iter(range(1, 1000))
 
     def run_and_stop(*arguments: Any) -> Any:
         result = run(*arguments)
         if next(batches) == after and os.environ['RANK'] == '1':
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), number)
         return result
 
     SupervisedStep.run = run_and_stop  # type: ignore[method-assign]

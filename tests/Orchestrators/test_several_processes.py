@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,14 @@ def test_a_signal_to_the_second_stops_both_and_the_run_goes_on(count: int, folde
         assert ranks.run_ranks(ranks.train, folders, **settings) == [0, 0], output_of(folders[0])
         found = last_of(folders[0])
     assert distance(found, trained_alone(tmp_path / 'alone', **settings)) < 1e-6
+
+
+def test_a_process_that_is_killed_ends_the_other(folders: list[Path]) -> None:
+    """In epoch 2, with the checkpoint of epoch 1."""
+    codes = ranks.run_ranks(ranks.train_with_stop, folders, after=5, number=signal.SIGKILL)
+    assert codes == [1, -signal.SIGKILL]
+    assert 'is whole; run the same command to go on from it' in output_of(folders[0])
+    assert last_of(folders[0]).progress['epoch'] == 1
 
 
 def test_a_bad_number_in_one_process_ends_all(folders: list[Path]) -> None:
