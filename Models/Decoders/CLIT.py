@@ -113,6 +113,7 @@ class CLIT(Decoder):
         self.scale_per_stage = scale_per_stage
         # Two convolutions around a window. Sizes of later stages' maps are rounded, and follow from the picture's size.
         self.receptive_field = r + 2 if stages == 1 else None
+        self.may_leave_weights_idle = stages > 1
         self.conv_ch = conv3x3(feature_dim, base_dim)
         self.conv_vs = nn.ModuleList(conv3x3(base_dim, base_dim) for _ in range(stages))
         self.conv_qs = nn.ModuleList(conv3x3(base_dim, base_dim) for _ in range(stages))

@@ -38,6 +38,9 @@ class Decoder(nn.Module, ABC):
     trains_by_likelihood: bool = False
     """Whether the network learns by a loss of its own, `training_loss`, and by no other."""
 
+    may_leave_weights_idle: bool = False
+    """Whether some weights take no part in a batch, depending on what is asked for."""
+
     patch_size: int = 1
     """Side, in HR pixels, of the patch around each coordinate whose true colors `training_loss` is given."""
 
