@@ -160,9 +160,9 @@ class TrainingCrops(Dataset[TrainingBatch]):
             worker = torch.utils.data.get_worker_info()
             place = f'worker {worker.id}' if worker else 'the main process'
             # A RuntimeError, as only types that are built from one text come back whole from a worker.
-            raise RuntimeError(
-                f'Sample {index} of epoch {epoch}, from {self._images.files[picture_index]}, failed in {place}: {error}'
-            ) from error
+            reason = str(error) or type(error).__name__
+            file = self._images.files[picture_index]
+            raise RuntimeError(f'Sample {index} of epoch {epoch}, from {file}, failed in {place}: {reason}') from error
 
     def _cut(self, index: int, scale_random: np.random.Generator, random: np.random.Generator) -> _Crop:
         """A crop at any scale, and its reduction."""

@@ -8,7 +8,11 @@ from torch.utils.data import DataLoader, Sampler
 from Datasets.TrainingCrops import Position, TrainingBatch, TrainingCrops
 from Utilities.distributed import ALONE, Ranks
 from Utilities.seeding import generator_for
-from Utilities.StopRequest import outlive_stop_signals
+from Utilities.StopRequest import outlive_stop_signals, stop_signals_wait
+
+SECONDS_TO_WAIT = 600
+"""For a batch, before the run gives up: a batch takes seconds, a network drive that comes back some minutes. Without a
+limit, a worker that hangs would hold its machine until somebody looks."""
 
 
 class EpochBatches(Sampler[list[Position]]):
@@ -76,7 +80,11 @@ class EpochBatches(Sampler[list[Position]]):
 def load_batches(
     crops: TrainingCrops, batches: EpochBatches, *, workers: int, pin_memory: bool
 ) -> Generator[TrainingBatch, None, None]:
-    """Batches of a whole run, prepared by `workers` processes (0: by this one). Closing it ends the processes."""
+    """Batches of a whole run, prepared by `workers` processes (0: by this one). Closing it ends the processes.
+
+    Raises:
+        RuntimeError: if a worker fails, dies, or gives nothing for `SECONDS_TO_WAIT`.
+    """
     loader: DataLoader[TrainingBatch] = DataLoader(
         crops,
         batch_sampler=batches,
@@ -84,16 +92,20 @@ def load_batches(
         num_workers=workers,
         pin_memory=pin_memory,
         worker_init_fn=_start_worker,
+        timeout=SECONDS_TO_WAIT if workers else 0,
         # Its own generator: the default draws from the global one, which would change dropout.
         generator=torch.Generator(),
     )
-    iterator = iter(loader)
+    with stop_signals_wait():
+        iterator = iter(loader)
     try:
         yield from iterator
     finally:
         # The traceback of an error would keep the iterator, and with it the processes, alive until Python ends.
         if workers:
             iterator._shutdown_workers()  # type: ignore[attr-defined]
+            for worker in iterator._workers:  # type: ignore[attr-defined]
+                worker.kill()  # One that hangs does not end when asked, and Python would wait for it for ever.
 
 
 def _as_it_is(batch: TrainingBatch) -> TrainingBatch:

@@ -26,7 +26,7 @@ from Orchestrators.Validation import Validation, ValidationResult, ValidationSto
 from Utilities.averages import RunningMean
 from Utilities.Checkpoint import Checkpoint
 from Utilities.command_line import RunFailedError
-from Utilities.devices import allow_tf32, choose_device
+from Utilities.devices import allow_tf32, choose_device, describe_computation
 from Utilities.distributed import Ranks
 from Utilities.find_class import find_class
 from Utilities.Pace import Pace
@@ -105,7 +105,7 @@ class _Training:
         seed_apart(recipe.seed, run.ranks)
         with run.ranks.together():
             # It may be on one machine only, and what is damaged is set aside once.
-            self._checkpoint = checkpoint_to_continue(recipe) if run.ranks.is_first else None
+            self._checkpoint = checkpoint_to_continue(recipe, run.device) if run.ranks.is_first else None
         self._checkpoint = run.ranks.from_first(self._checkpoint)
         self.progress = Progress.from_state_dict(self._checkpoint.progress) if self._checkpoint else Progress()
         if self._checkpoint is None and recipe.start_from is not None:
@@ -336,6 +336,7 @@ class _Training:
             schedule=state['schedule'],
             step=state['step'],
             rng=torch_states(self._run.device, self._ranks),
+            computed_on=describe_computation(self._run.device),
         )
         with self._ranks.together():
             if self._ranks.is_first:

@@ -54,7 +54,21 @@ def describe_failure(error: BaseException, progress: Progress, names: BatchNames
     if 'Original Traceback' in text:
         # What came out of a worker carries its whole traceback; the last line is the message.
         text = text.splitlines()[-1].partition(': ')[2]
+    elif 'DataLoader' in text and names is not None:
+        return _describe_lost_worker(text, epoch, done, names)
     return f'Epoch {epoch}, after batch {done}: {text}'
+
+
+def _describe_lost_worker(text: str, epoch: int, done: int, names: BatchNames) -> str:
+    waited_for = ''
+    if done < names.batches.batches_per_epoch:
+        waited_for = f' The next samples are cut from {names.list_files(epoch, done + 1)}.'
+    hint = (
+        'a drive does not answer, or a picture takes too long; see the setting cache'
+        if 'timed out' in text
+        else 'memory has run out, or that in /dev/shm; lower workers, and see the setting cache'
+    )
+    return f'Epoch {epoch}, after batch {done}: {text.rstrip(". ")}. Often, {hint}.{waited_for}'
 
 
 def raise_if_out_of_memory(

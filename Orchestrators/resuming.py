@@ -11,11 +11,12 @@ from Configuration.TrainingConfiguration import TrainingConfiguration
 from Models.SavedModelType import SavedModelType
 from Orchestrators.file_names import checkpoint_path
 from Utilities.Checkpoint import Checkpoint, CheckpointError, remove_leftovers
+from Utilities.devices import describe_computation
 
 _LOGGER = logging.getLogger(__name__)
 
 
-def checkpoint_to_continue(recipe: TrainingConfiguration) -> Checkpoint | None:
+def checkpoint_to_continue(recipe: TrainingConfiguration, device: torch.device) -> Checkpoint | None:
     """The checkpoint that the recipe's `resume` asks for; None to start anew. Call it while holding the run's lock.
 
     Raises:
@@ -36,15 +37,33 @@ def checkpoint_to_continue(recipe: TrainingConfiguration) -> Checkpoint | None:
     if checkpoint is None:
         return None
     _refuse_other_configuration(checkpoint, recipe, path)
+    _refuse_without_random_state(checkpoint, path)
+    _warn_of_other_bits(checkpoint, device)
+    return checkpoint
+
+
+def _refuse_without_random_state(checkpoint: Checkpoint, path: Path) -> None:
     if 'cpu' not in checkpoint.rng:
         raise CheckpointError(f'{path} holds no state of the random generators, so no run can go on from it.')
-    if checkpoint.torch_version != str(torch.__version__):
+    try:
+        torch.Generator().set_state(checkpoint.rng['cpu'])
+    except (RuntimeError, TypeError) as error:
+        raise CheckpointError(
+            f'{path} holds a state of the random generators that torch does not take, so no run can go on from it: '
+            f'{error}.'
+        ) from error
+
+
+def _warn_of_other_bits(checkpoint: Checkpoint, device: torch.device) -> None:
+    before = {'torch': checkpoint.torch_version} | checkpoint.computed_on
+    now = {'torch': str(torch.__version__)} | describe_computation(device)
+    changes = [f'{name} {value}, now {now[name]}' for name, value in before.items() if now.get(name, value) != value]
+    if changes:
         _LOGGER.warning(
-            'The checkpoint was written by torch %s, this is %s: the run goes on, but not bit for bit.',
-            checkpoint.torch_version,
-            torch.__version__,
+            'The checkpoint was written with %s: the run goes on, but its last bits differ from those of a run that '
+            'was never stopped.',
+            '; '.join(changes),
         )
-    return checkpoint
 
 
 def _refuse_other_configuration(checkpoint: Checkpoint, recipe: TrainingConfiguration, path: Path) -> None:

@@ -35,10 +35,11 @@ class CheckpointWriteError(OSError):
 class Checkpoint:
     """Everything a run needs to go on, and a test to know what it tests. Tensors and plain values only."""
 
-    FORMAT: ClassVar[int] = 1
+    FORMAT: ClassVar[int] = 2
     """Raised when the content changes; older formats that can still be read are listed in `READABLE`."""
 
-    READABLE: ClassVar[tuple[int, ...]] = (1,)
+    READABLE: ClassVar[tuple[int, ...]] = (1, 2)
+    """Format 1 has no `computed_on`."""
 
     configuration: dict[str, Any]
     """The training configuration, as `to_dict` gives it."""
@@ -60,6 +61,9 @@ class Checkpoint:
 
     code_version: str = dataclasses.field(default_factory=code_version)
     torch_version: str = str(torch.__version__)
+
+    computed_on: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """What, besides torch's version, the last bits depend on, as `describe_computation` gives it."""
 
     def save(self, path: Path) -> None:
         """Write the file, keeping the one it replaces as `<name>.prev`.
@@ -84,7 +88,11 @@ class Checkpoint:
             os.replace(temporary, path)
             _sync_folder(path.parent)
         except (OSError, RuntimeError) as error:
-            raise CheckpointWriteError(f'{path} could not be written: {error}. Is the disk full?') from error
+            if 'DataLoader worker' in str(error):
+                raise  # torch tells the death of a worker wherever Python happens to be.
+            raise CheckpointWriteError(
+                f'{path} could not be written: {error}. Is the disk full? {_room_for(content, path.parent)}'
+            ) from error
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -109,8 +117,13 @@ class Checkpoint:
             raise CheckpointError(f'{path} is not a readable checkpoint: {reason}.') from error
         if not isinstance(content, dict) or 'format' not in content or 'sha256' not in content:
             raise CheckpointError(f'{path} is not a readable checkpoint: it was not written by this framework.')
-        if content.pop('format') not in cls.READABLE:
-            raise CheckpointError(f'{path} has a format that this version does not read; it reads {cls.READABLE}.')
+        found = content.pop('format')
+        if found not in cls.READABLE:
+            readable = ' and '.join(map(str, cls.READABLE))
+            raise CheckpointError(
+                f'{path} has format {found}, and this version reads {readable}: it was written by another version of '
+                'the framework.'
+            )
         if content.pop('sha256') != content_hash(content):
             raise CheckpointError(
                 f'{path} is not a readable checkpoint: its contents do not match their recorded sha256.'
@@ -207,6 +220,25 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _room_for(content: object, folder: Path) -> str:
+    needed = _tensor_bytes(content) / 1e6
+    try:
+        free = f'{shutil.disk_usage(folder).free / 1e6:.1f} MB'
+    except OSError:
+        free = 'an unknown amount'
+    return f'It needs some {needed:.1f} MB; {folder} has {free} left.'
+
+
+def _tensor_bytes(content: object) -> int:
+    if isinstance(content, Tensor):
+        return content.nbytes
+    if isinstance(content, Mapping):
+        return sum(_tensor_bytes(entry) for entry in content.values())
+    if isinstance(content, list | tuple):
+        return sum(_tensor_bytes(entry) for entry in content)
+    return 0
 
 
 def _missing(path: Path) -> str:

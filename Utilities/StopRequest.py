@@ -1,7 +1,9 @@
 """Polite stopping: a signal sets a flag, and the run ends where its state is whole."""
 
+import contextlib
 import signal
 import threading
+from collections.abc import Iterator
 from types import FrameType, TracebackType
 
 _STOPPING = tuple(getattr(signal, name) for name in ('SIGINT', 'SIGTERM', 'SIGUSR1') if hasattr(signal, name))
@@ -41,6 +43,22 @@ class StopRequest:
         return self._signal or 0
 
 
+@contextlib.contextmanager
+def stop_signals_wait() -> Iterator[None]:
+    """While entered, Ctrl-C, SIGTERM and SIGUSR1 wait, also for the processes that are started meanwhile.
+
+    These are deaf from their first moment on, until `outlive_stop_signals` lets them hear what they then ignore.
+    """
+    if not hasattr(signal, 'pthread_sigmask'):
+        yield  # Windows has no signals that wait.
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def outlive_stop_signals() -> None:
     """For worker processes: a signal to the whole group reaches them too, but the parent alone decides when to end.
 
@@ -51,3 +69,5 @@ def outlive_stop_signals() -> None:
         signal.signal(number, signal.SIG_IGN)
     if hasattr(signal, 'alarm'):
         signal.signal(signal.SIGTERM, lambda *_: signal.alarm(_SECONDS_AFTER_SIGTERM))
+    if hasattr(signal, 'pthread_sigmask'):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)

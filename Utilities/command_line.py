@@ -21,9 +21,12 @@ class _AboveProgressBar(logging.Handler):
         # The terminal may be gone (a closed pipe); the log file still has the message.
         with contextlib.suppress(OSError):
             stream = sys.stderr if record.levelno >= logging.WARNING else sys.stdout
+            if stream is None:
+                return  # Closed before Python began, as by `>&-`.
             encoding = stream.encoding or 'utf-8'
             # A file's name may be no text at all.
             tqdm.write(self.format(record).encode(encoding, 'backslashreplace').decode(encoding), file=stream)
+            stream.flush()  # Else a pipe, such as that to `tee`, gets them thousands of characters late.
 
 
 def configure_console() -> None:

@@ -1,6 +1,7 @@
 """Where tensors live, and how they are computed there."""
 
 import warnings
+from typing import Any
 
 import torch
 
@@ -37,6 +38,12 @@ def _own_gpu(setting: str, local_rank: int) -> torch.device:
             f"{torch.cuda.device_count()} GPUs. Lower torchrun's --nproc-per-node, or set device = 'cpu'."
         )
     return torch.device('cuda', local_rank)
+
+
+def describe_computation(device: torch.device) -> dict[str, Any]:
+    """What, besides torch's version, the last bits of a result depend on, by name."""
+    kind = torch.cuda.get_device_name(device) if device.type == 'cuda' else device.type
+    return {'device': kind, 'threads': torch.get_num_threads()}
 
 
 def allow_tf32(allowed: bool) -> None:

@@ -1,6 +1,9 @@
 """A recipe that takes seconds, and a process that trains it, to be killed at will."""
 
+import multiprocessing
 import os
+import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +36,21 @@ class TrainTiny(TrainSimple):
     device = 'cpu'
 
 
-def train_in_process(folder: Path, output: Path, settings: dict[str, Any]) -> None:
+def train_in_process(
+    folder: Path, output: Path, settings: dict[str, Any], prepare: Callable[[], None] | None = None
+) -> None:
     """Run as a script would, in a folder, with the terminal's text in a file."""
     import torch
 
+    # As in a script on Linux, where workers are forked; from here they would be started anew, which takes seconds.
+    multiprocessing.set_start_method('fork', force=True)
+    os.setpgid(0, 0)
+    signal.alarm(300)  # A test that fails leaves no process behind.
     os.chdir(folder)
     torch.set_num_threads(1)
     descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
+    if prepare is not None:
+        prepare()
     run_command(lambda: TrainingOrchestrator(TrainTiny(**settings)).train() and None, show_traceback=False)

@@ -29,7 +29,8 @@ def samples_per_second(alternations: int, *, cache: CacheKind, samples: int) -> 
         samples: how many.
     """
     with tempfile.TemporaryDirectory() as folder:
-        images = ImageFolder(_write_pictures(Path(folder)), store=_store(cache, Path(folder)))
+        files = _write_pictures(Path(folder) / 'pictures')
+        images = ImageFolder(files, store=_store(cache, Path(folder)))
         crops = TrainingCrops(images, input_patch=48, scale_range=(1, 4), queries=48**2, repeat=samples)
         found = []
         for epoch in range(1, alternations + 1):
@@ -48,6 +49,7 @@ def _store(cache: CacheKind, folder: Path) -> PictureStore:
 
 def _write_pictures(folder: Path) -> list[Path]:
     """Smooth shades with some noise, which are about as large as files of photographs."""
+    folder.mkdir()
     files = []
     y, x = np.mgrid[0 : _SIZE[0], 0 : _SIZE[1]]
     for number in range(_PICTURES):

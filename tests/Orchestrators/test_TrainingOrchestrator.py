@@ -3,12 +3,10 @@
 import dataclasses
 import json
 import logging
-import multiprocessing
 import os
 import random as python_random
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +18,10 @@ from Orchestrators.file_names import checkpoint_path
 from Orchestrators.Progress import Progress
 from Orchestrators.TrainingOrchestrator import TrainingOrchestrator
 from tests.conftest import PictureMaker
-from tests.tiny import TrainTiny, train_in_process
-from Utilities.Checkpoint import Checkpoint, content_hash, previous_of
+from tests.killed_runs import after_a_moment, fingerprint, start, state_of, stop_and_continue
+from tests.tiny import TrainTiny
+from Utilities.Checkpoint import previous_of
 from Utilities.command_line import RunFailedError
-
-
-def state_of(recipe: TrainTiny, kind: SavedModelType | int = SavedModelType.Last, folder: Path = Path()) -> Checkpoint:
-    return Checkpoint.load(folder / checkpoint_path(recipe, kind, recipe.save_path))
-
-
-def fingerprint(checkpoint: Checkpoint) -> str:
-    """Everything that training produced: weights, optimizer, schedule and progress."""
-    return content_hash(
-        [checkpoint.network, checkpoint.optimizer, checkpoint.schedule, checkpoint.progress, checkpoint.rng]
-    )
 
 
 def train(**settings: Any) -> str:
@@ -108,55 +96,13 @@ def test_a_longer_run_goes_on_from_the_finished_one(pictures: None, tmp_path: Pa
 
 # Stopping and being killed
 
-forks = multiprocessing.get_context('forkserver')
-forks.set_forkserver_preload(['tests.warm'])
-
-
-@pytest.fixture(autouse=True)
-def _path_for_forks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The process that the runs are forked from, warm, is started by the first of them, and has to find our modules."""
-    monkeypatch.setenv('PYTHONPATH', str(Path(__file__).parents[2]))
-
-
-def start(folder: Path, **settings: Any) -> Any:
-    process = forks.Process(target=train_in_process, args=(folder, folder / 'output.txt', settings))
-    process.start()
-    return process
-
-
-def stop_and_continue(folder: Path, stop: Callable[[Any], None], **settings: Any) -> list[int]:
-    """Start a run again and again, each time stopped by `stop`, until it is through; returns the exit codes."""
-    codes = []
-    for _ in range(60):
-        process = start(folder, **settings)
-        stop(process)
-        process.join(60)
-        assert process.exitcode is not None, (folder / 'output.txt').read_text()
-        codes.append(process.exitcode)
-        if process.exitcode == 0:
-            return codes
-    raise AssertionError('The run never came through: ' + (folder / 'output.txt').read_text())
-
-
-def after_a_moment(
-    number: signal.Signals, randomness: python_random.Random, whole_seconds: float
-) -> Callable[[Any], None]:
-    """Send a signal after 5 to 25 % of what the whole run takes, and some time to start."""
-
-    def stop(process: Any) -> None:
-        process.join(0.15 + randomness.uniform(0.05, 0.25) * whole_seconds)
-        if process.exitcode is None:
-            os.kill(process.pid, number)
-
-    return stop
-
-
 LONG = {'epochs': 150, 'milestones': (50,), 'validate_every': 3}
 
 
 @pytest.mark.usefixtures('pictures')
 @pytest.mark.parametrize('number', [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_a_run_stopped_at_random_ends_as_if_never_stopped(number: signal.Signals, tmp_path: Path) -> None:
+    """FAULTS cases 1 and 5: also while Python starts, the data is read, or a file is written."""
     began = time.monotonic()
     expected = train(save_path=str(tmp_path / 'undisturbed'), **LONG)
     stop = after_a_moment(number, python_random.Random(number.value), time.monotonic() - began)

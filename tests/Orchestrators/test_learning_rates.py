@@ -1,4 +1,4 @@
-"""A run that was stopped and resumed has the learning rates of one that was not, to the last bit.
+"""A run that was stopped and resumed has the learning rates of one that was not, to the last bit (FAULTS case 16).
 
 No training: the optimizer and the schedule only, by the calls that the orchestrator makes.
 """
@@ -133,13 +133,24 @@ def in_memory(step: SupervisedStep, recipe: TrainingConfiguration) -> RatesOnly:
     return resumed
 
 
+def replayed(step: SupervisedStep, recipe: TrainingConfiguration) -> RatesOnly:
+    """LIIF's way: the optimizer with the rate that it has come to, and a new schedule, stepped through all again."""
+    resumed = without_the_schedule(step, recipe)
+    for _ in range(step.schedule.state_dict()['scheduler']['last_epoch']):
+        resumed.schedule._step(None if recipe.schedule is not ScheduleType.ReduceOnPlateau else 0.0)
+    return resumed
+
+
+@pytest.mark.parametrize('mistake', [without_the_schedule, replayed])
 @pytest.mark.parametrize('schedule', ScheduleType)
-def test_a_schedule_that_is_not_resumed_would_be_found(schedule: ScheduleType) -> None:
-    """The negative control: with the optimizer's state alone, the rates differ after many stops."""
+def test_a_schedule_that_is_not_resumed_would_be_found(
+    schedule: ScheduleType, mistake: Callable[[SupervisedStep, TrainingConfiguration], RatesOnly]
+) -> None:
+    """The negative controls: with the optimizer's state alone, or a replayed schedule, rates differ after many stops."""
     recipe = TrainSimple(schedule=schedule, epochs=9, **SHORT[schedule])
     expected = rates(recipe)
     stops = all_stops(recipe)
-    found = [stop for stop in stops if rates(recipe, [stop], without_the_schedule) != expected]
+    found = [stop for stop in stops if rates(recipe, [stop], mistake) != expected]
     assert len(found) > len(stops) / 4
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints are written whole or not at all, and verified when read (FAULTS 6-8, 10-13, 35, 44)."""
+"""Checkpoints are written whole or not at all, and verified when read (FAULTS cases 6 to 8, 10 to 13, 35 and 44)."""
 
 import errno
 import os
@@ -126,7 +126,7 @@ def test_a_foreign_file_is_refused(path: Path) -> None:
     with pytest.raises(CheckpointError, match='was not written by this framework'):
         Checkpoint.load(path)
     torch.save({'format': 99, 'sha256': ''}, path)
-    with pytest.raises(CheckpointError, match='has a format that this version does not read'):
+    with pytest.raises(CheckpointError, match='has format 99, and this version reads 1 and 2'):
         Checkpoint.load(path)
 
 
