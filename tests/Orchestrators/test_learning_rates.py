@@ -146,7 +146,7 @@ def replayed(step: SupervisedStep, recipe: TrainingConfiguration) -> RatesOnly:
 def test_a_schedule_that_is_not_resumed_would_be_found(
     schedule: ScheduleType, mistake: Callable[[SupervisedStep, TrainingConfiguration], RatesOnly]
 ) -> None:
-    """The negative controls: with the optimizer's state alone, or a replayed schedule, rates differ after most stops."""
+    """The negative controls: with the optimizer's state alone, or a replayed schedule, most rates differ."""
     recipe = TrainSimple(schedule=schedule, epochs=9, **SHORT[schedule])
     expected = rates(recipe)
     stops = all_stops(recipe)
