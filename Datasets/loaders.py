@@ -6,6 +6,7 @@ import torch
 from torch.utils.data import DataLoader, Sampler
 
 from Datasets.TrainingCrops import Position, TrainingBatch, TrainingCrops
+from Utilities.distributed import ALONE, Ranks
 from Utilities.seeding import generator_for
 from Utilities.StopRequest import outlive_stop_signals, stop_signals_wait
 
@@ -26,10 +27,20 @@ class EpochBatches(Sampler[list[Position]]):
         epochs: the last epoch.
         seed: the run's seed.
         start_epoch, start_batch: where to begin; batches of the epoch already done.
+        ranks: the processes that share each batch; this one gets its part, and of a batch with too few samples for all
+            possibly one that is not its own, as it has to take part in every step.
     """
 
     def __init__(  # noqa: PLR0913
-        self, samples: int, batch_size: int, *, epochs: int, seed: int, start_epoch: int = 1, start_batch: int = 0
+        self,
+        samples: int,
+        batch_size: int,
+        *,
+        epochs: int,
+        seed: int,
+        start_epoch: int = 1,
+        start_batch: int = 0,
+        ranks: Ranks = ALONE,
     ) -> None:
         self._samples = samples
         self._batch_size = batch_size
@@ -37,14 +48,19 @@ class EpochBatches(Sampler[list[Position]]):
         self._seed = seed
         self._start_epoch = start_epoch
         self._start_batch = start_batch
+        self._ranks = ranks
 
     @property
     def batches_per_epoch(self) -> int:
         """Batches of each epoch."""
         return -(-self._samples // self._batch_size)
 
+    def samples_in(self, batch: int) -> int:
+        """Samples of a batch, counted from 0 within its epoch, of all processes."""
+        return min(self._batch_size, self._samples - batch * self._batch_size)
+
     def positions_of(self, epoch: int, batch: int) -> list[Position]:
-        """The samples of one batch of the run, counted from 0 within its epoch."""
+        """The samples of one batch of the run, counted from 0 within its epoch, of all processes."""
         order = generator_for(self._seed, 'order', epoch).permutation(self._samples).tolist()
         return [Position(epoch, index, batch) for index in order[batch * self._batch_size :][: self._batch_size]]
 
@@ -57,7 +73,8 @@ class EpochBatches(Sampler[list[Position]]):
             first = self._start_batch if epoch == self._start_epoch else 0
             for batch in range(first, self.batches_per_epoch):
                 indices = order[batch * self._batch_size : (batch + 1) * self._batch_size]
-                yield [Position(epoch, index, batch) for index in indices]
+                own = indices[self._ranks.rank :: self._ranks.size] or indices[:1]
+                yield [Position(epoch, index, batch) for index in own]
 
 
 def load_batches(

@@ -17,11 +17,6 @@ _QUERIES_PER_CHUNK_CPU = 2048
 _QUERIES_PER_CHUNK_GPU = 65_536
 
 
-def default_chunk(device: torch.device) -> int:
-    """Coordinates asked for at a time, where nothing else is said."""
-    return _QUERIES_PER_CHUNK_CPU if device.type == 'cpu' else _QUERIES_PER_CHUNK_GPU
-
-
 class SuperResolver(nn.Module):
     """Encoder and decoder behind one interface: `forward` for training, `upscale` for use.
 
@@ -48,6 +43,12 @@ class SuperResolver(nn.Module):
         """
         encoder, decoder = self.encoder.receptive_field, self.decoder.receptive_field
         return None if encoder is None or decoder is None else encoder + decoder
+
+    @property
+    def default_chunk(self) -> int:
+        """Coordinates asked for at a time, where nothing else is said."""
+        of_device = _QUERIES_PER_CHUNK_CPU if self.mean.device.type == 'cpu' else _QUERIES_PER_CHUNK_GPU
+        return max(of_device, self.decoder.least_default_chunk)
 
     def forward(
         self,
@@ -161,6 +162,10 @@ class SuperResolver(nn.Module):
             raise ValueError(f'The size to upscale to must be at least 1x1, got {size[0]}x{size[1]}.')
         self.decoder.check_size(lr_size, size)
 
+    def prepare(self, lr: Float[Tensor, 'batch 3 h w']) -> Any:  # noqa: ANN401
+        """The decoder's context of images in [0, 1], for use; whoever asks it needs the decoder's other means too."""
+        return self._prepare(_fastest_layout(self._normalize(lr)))
+
     def _prepare(self, normalized: Float[Tensor, 'batch 3 h w']) -> Any:  # noqa: ANN401
         encode = self.encoder.extract_padded if self.decoder.wants_padding else self.encoder
         return self.decoder.prepare(encode(normalized), normalized)
@@ -196,8 +201,8 @@ class SuperResolver(nn.Module):
     ) -> Iterator[Float[Tensor, 'batch 3 _']]:
         """The same chunk by chunk, on the network's device; with a crop, coordinates and cell are the whole's."""
         lr = lr.to(self.mean.device)
-        per_chunk = queries_per_chunk or default_chunk(lr.device)
-        context = self._prepare(_fastest_layout(self._normalize(lr)))
+        per_chunk = queries_per_chunk or self.default_chunk
+        context = self.prepare(lr)
         if crop is not None:
             context = self.decoder.place(context, crop)
         chunks = PixelChunks(rows, columns, per_chunk, lr.shape[0])

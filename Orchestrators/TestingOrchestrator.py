@@ -24,6 +24,7 @@ from Orchestrators.evaluation import (
     mean_of,
     mean_scores,
     not_finite,
+    without_pictures,
 )
 from Orchestrators.file_names import checkpoint_path
 from Orchestrators.self_ensemble import self_ensembled
@@ -32,7 +33,8 @@ from Orchestrators.testing_tasks import Method, Task, limit_cell, refuse_other_p
 from Orchestrators.trained_model import TrainedModel, load_trained_model
 from Utilities.Checkpoint import CheckpointError
 from Utilities.devices import allow_tf32, choose_device
-from Utilities.images import to_pixels, write_png
+from Utilities.distributed import Ranks
+from Utilities.images import Pixels, to_pixels, write_png
 from Utilities.reports import append_csv, format_number, format_table
 from Utilities.scale_consistency import scale_consistency
 from Utilities.scales import AnyScale, scale_text
@@ -43,6 +45,8 @@ _LOGGER = logging.getLogger(__name__)
 
 class TestingOrchestrator:
     """Scores a checkpoint on benchmarks at their scales, with a bicubic row beside each of its rows.
+
+    Started by torchrun, its processes share the pictures, and the first one writes.
 
     Args:
         configuration: which checkpoint, on what, how.
@@ -64,8 +68,13 @@ class TestingOrchestrator:
             ValueError, OSError: if the checkpoint or a benchmark's pictures are missing or unusable; then no table is
                 written.
         """
+        ranks = Ranks.from_environment()
+        device = choose_device(self.configuration.device, ranks)
+        with ranks.joined(device):
+            return self._test(benchmarks, device, ranks)
+
+    def _test(self, benchmarks: Sequence[BenchmarkType], device: torch.device, ranks: Ranks) -> list[dict[str, object]]:
         configuration = self.configuration
-        device = choose_device(configuration.device)
         # As in validation: a table should not depend on what a GPU rounds.
         allow_tf32(False)
         path = checkpoint_path(configuration, configuration.model_name, configuration.model_path)
@@ -82,7 +91,7 @@ class TestingOrchestrator:
         methods = (Method('bicubic', bicubic), self._method(model, device))
         _LOGGER.info('Testing %s (epoch %d) on %s, version %s', path, model.epoch, device, code_version())
 
-        costs = self._costs(model, {task.scale for task in tasks}, device)
+        costs = self._costs(model, {task.scale for task in tasks}, device) if ranks.is_first else {}
         rows: list[dict[str, object]] = []
         image_rows: list[dict[str, object]] = []
         identity = self._identity(model, path, device)
@@ -90,7 +99,7 @@ class TestingOrchestrator:
             lines = []
             for task in (task for task in tasks if task.benchmark is benchmark):
                 for method in methods:
-                    results = self._evaluate(task, method, judges, path)
+                    results = self._evaluate(task, method, judges, path, ranks)
                     head = identity | _task_columns(task, method)
                     cost = None if method is methods[0] else costs.get(task.scale)
                     rows.append(head | _row_columns(results) | cost_columns(cost))
@@ -99,8 +108,10 @@ class TestingOrchestrator:
                     lines.append(_table_line(task, method.name, results, judges, is_first=is_first))
             _LOGGER.info('\n%s\n%s', _title(benchmark, tasks), format_table(_table_header(judges), lines))
         _LOGGER.info("\nbicubic: MATLAB's imresize, rounded to 8 bits. %s: a judge that could not be had.", '–')
-        self._write(path, rows, image_rows)
-        return rows
+        with ranks.together():
+            if ranks.is_first:
+                self._write(path, rows, image_rows)
+        return ranks.from_first(rows)
 
     def _method(self, model: TrainedModel, device: torch.device) -> Method:
         configuration = self.configuration
@@ -132,40 +143,28 @@ class TestingOrchestrator:
             scale: measure_cost(model.network, (side, side), scale, device, queries_per_chunk=chunk) for scale in scales
         }
 
-    def _evaluate(self, task: Task, method: Method, judges: Judges, path: Path) -> list[Evaluated]:
+    def _evaluate(self, task: Task, method: Method, judges: Judges, path: Path, ranks: Ranks) -> list[Evaluated]:
         results: list[Evaluated] = []
-        evaluated = evaluate(
-            method.predict,
-            task.images,
-            judges,
-            color=task.color,
-            border_px=task.border_px,
-            rounds_to_8_bits=task.protocol.rounds_to_8_bits,
-        )
         name = f'{task.benchmark.name} x{scale_text(task.scale)} {method.name}'
-        difference = None
-        for result in tqdm(evaluated, name, len(task.images), unit='picture', leave=False, disable=None):
-            if self.configuration.save_pictures and method.name != 'bicubic':
-                folder = Path(self.configuration.result_path) / path.stem / task.folder
-                write_png(folder / f'{result.name}.png', to_pixels(result.sr[0]))
-            # One picture tells; a second would cost as much again.
-            measured = method.difference_from_whole(result) if difference is None else None
-            difference = measured if difference is None else difference
-            # The scores stay, the pictures go: a benchmark of 2K pictures would not fit into memory.
-            nothing = result.sr.new_empty(1, 3, 0, 0)
-            consistency = scale_consistency(result.sr, result.lr, task.images.convention)
-            results.append(
-                dataclasses.replace(
-                    result, lr=nothing, sr=nothing, hr=nothing,
-                    difference_from_whole=measured, scale_consistency_db=consistency,
-                )
-            )  # fmt: skip
+        folder = Path(self.configuration.result_path) / path.stem / task.folder
+        evaluate_one = _PictureTest(task, method, judges, keeps_pictures=self._saves(method))
+        evaluated = ranks.map(len(task.images), evaluate_one)
+        silent = None if ranks.is_first else True
+        for result, pixels in tqdm(evaluated, name, len(task.images), unit='picture', leave=False, disable=silent):
+            if pixels is not None and ranks.is_first:
+                write_png(folder / f'{result.name}.png', pixels)
+            # Of several processes each has measured one.
+            is_measured = any(earlier.difference_from_whole is not None for earlier in results)
+            results.append(dataclasses.replace(result, difference_from_whole=None) if is_measured else result)
         if not_finite(results):
             _LOGGER.warning(
                 '%s: %s. The mean leaves infinite scores out, and is not a number if one of them is not.',
                 name, not_finite(results),
             )  # fmt: skip
         return results
+
+    def _saves(self, method: Method) -> bool:
+        return self.configuration.save_pictures and method.name != 'bicubic'
 
     def _identity(self, model: TrainedModel, path: Path, device: torch.device) -> dict[str, object]:
         configuration = self.configuration
@@ -205,6 +204,38 @@ class TestingOrchestrator:
         if self.configuration.save_pictures:
             _LOGGER.info('Pictures:    %s', folder / path.stem)
         _LOGGER.info('Checkpoint:  %s', path)
+
+
+class _PictureTest:
+    """Upscales and scores pictures of a task; gives the scores, and the pixels if they are wanted."""
+
+    def __init__(self, task: Task, method: Method, judges: Judges, *, keeps_pictures: bool) -> None:
+        self._task = task
+        self._method = method
+        self._judges = judges
+        self._keeps_pictures = keeps_pictures
+        self._is_measured = False
+
+    def __call__(self, index: int) -> tuple[Evaluated, Pixels | None]:
+        task = self._task
+        result = next(
+            evaluate(
+                self._method.predict,
+                [task.images[index]],
+                self._judges,
+                color=task.color,
+                border_px=task.border_px,
+                rounds_to_8_bits=task.protocol.rounds_to_8_bits,
+            )
+        )
+        # One picture tells; a second would cost as much again.
+        difference = None if self._is_measured else self._method.difference_from_whole(result)
+        self._is_measured = self._is_measured or difference is not None
+        consistency = scale_consistency(result.sr, result.lr, task.images.convention)
+        scored = dataclasses.replace(
+            without_pictures(result), difference_from_whole=difference, scale_consistency_db=consistency
+        )
+        return scored, to_pixels(result.sr[0]) if self._keeps_pictures else None
 
 
 def _refuse_other_network(configuration: BaseTestingConfiguration, model: TrainedModel, path: Path) -> None:

@@ -3,7 +3,9 @@
 import contextlib
 import dataclasses
 import logging
+import signal
 from pathlib import Path
+from typing import NoReturn
 
 from Configuration.TrainingConfiguration import TrainingConfiguration
 from Datasets.ImageFolder import ImageFolder
@@ -25,17 +27,19 @@ from Utilities.averages import RunningMean
 from Utilities.Checkpoint import Checkpoint
 from Utilities.command_line import RunFailedError
 from Utilities.devices import allow_tf32, choose_device, describe_computation
+from Utilities.distributed import Ranks
 from Utilities.find_class import find_class
 from Utilities.Pace import Pace
 from Utilities.ProgressBar import ProgressBar
 from Utilities.Run import Run
-from Utilities.seeding import restore_torch_state, torch_state
+from Utilities.seeding import restore_torch_states, seed_apart, torch_states
 from Utilities.StopRequest import StopRequest
 from Utilities.tracking import Trackers
 from Utilities.version import code_version
 
 _LOGGER = logging.getLogger(__name__)
 _GPU_WORKERS = 4
+_BATCHES_BETWEEN_QUESTIONS = 8
 
 
 class TrainingOrchestrator:
@@ -52,16 +56,18 @@ class TrainingOrchestrator:
         """Run the recipe to its end; returns the path of its best checkpoint.
 
         Running it again continues it, as if it had never stopped; a finished one says so and does nothing. Ctrl-C,
-        SIGTERM and SIGUSR1 save after the step under way and end the process with 128 + the signal's number.
+        SIGTERM and SIGUSR1 save after the step under way and end the process with 128 + the signal's number. Started by
+        torchrun, all its processes do this together, and the first one writes.
 
         Raises:
             ValueError, OSError: before the first step: a setting or the data is at fault.
             RunFailedError: later; the last checkpoint is whole.
         """
         recipe = self.recipe
-        device = choose_device(recipe.device)
+        ranks = Ranks.from_environment()
+        device = choose_device(recipe.device, ranks)
         folder = run_folder(recipe, recipe.save_path)
-        with Run.start(folder, device) as run, StopRequest() as stop:
+        with ranks.joined(device), Run.start(folder, device, ranks) as run, StopRequest() as stop:
             _LOGGER.info(
                 f'Recipe {recipe.recipe_name}: {recipe.encoder.name} with {recipe.decoder.name} on {device}, '
                 f'version {code_version()}'
@@ -93,11 +99,18 @@ class _Training:
         self._batch_names: BatchNames | None = None
         allow_tf32(recipe.tf32)
         self._pace = Pace()
-        self._step = build_step(recipe, run.device)
-        self._checkpoint = checkpoint_to_continue(recipe, run.device)
+        self._ranks = run.ranks
+        with run.ranks.together():
+            self._step = build_step(recipe, run.device, run.ranks)
+        seed_apart(recipe.seed, run.ranks)
+        with run.ranks.together():
+            # It may be on one machine only, and what is damaged is set aside once.
+            self._checkpoint = checkpoint_to_continue(recipe, run.device) if run.ranks.is_first else None
+        self._checkpoint = run.ranks.from_first(self._checkpoint)
         self.progress = Progress.from_state_dict(self._checkpoint.progress) if self._checkpoint else Progress()
         if self._checkpoint is None and recipe.start_from is not None:
-            load_initial_weights(self._step.evaluated, Path(recipe.start_from))
+            with run.ranks.together():
+                load_initial_weights(self._step.evaluated, Path(recipe.start_from))
             _LOGGER.info(f'Beginning with the weights of {recipe.start_from}.')
 
     def describe_best(self) -> str:
@@ -121,21 +134,25 @@ class _Training:
     def run_epochs(self) -> None:
         """Train from where `progress` stands to the recipe's last epoch, or until it gives up."""
         kinds, samples_seen = self._recipe.trackers, self.progress.samples_seen
-        with Trackers.start(kinds, self._run.folder, samples_seen) as trackers:
+        with contextlib.ExitStack() as started:
+            with self._ranks.together():
+                own = kinds if self._ranks.is_first else ()
+                trackers = started.enter_context(Trackers.start(own, self._run.folder, samples_seen))
             self._run = dataclasses.replace(self._run, trackers=trackers)
             self._run_epochs()
 
     def _run_epochs(self) -> None:
         recipe = self._recipe
-        self._refuse_unreachable_scales()
-        validation = Validation(
-            recipe.valid_data,
-            recipe.valid_scales,
-            recipe.valid_examples,
-            recipe.sample_pictures,
-            recipe.best_by,
-            self._run,
-        )
+        with self._ranks.together():
+            self._refuse_unreachable_scales()
+            validation = Validation(
+                recipe.valid_data,
+                recipe.valid_scales,
+                recipe.valid_examples,
+                recipe.sample_pictures,
+                recipe.best_by,
+                self._run,
+            )
         images = self._read_images(validation)
         crops = TrainingCrops(
             images,
@@ -147,8 +164,10 @@ class _Training:
             repeat=recipe.repeat,
             seed=recipe.seed,
         )
-        self._start_step(-(-len(crops) // recipe.batch_size))
-        self._record = TrainingRecord(recipe, self._run)
+        with self._ranks.together():
+            self._start_step(-(-len(crops) // recipe.batch_size))
+            if self._ranks.is_first:
+                self._record = TrainingRecord(recipe, self._run)
         settings = recipe.to_dict() | {'code_version': code_version()}
         self._run.write_json('configuration.json', settings)
         self._run.trackers.add_settings(settings)
@@ -157,6 +176,8 @@ class _Training:
         try:
             self._loop(crops, validation)
         except (RuntimeError, OSError, FloatingPointError) as error:
+            if isinstance(error, FloatingPointError) and not self._ranks.is_first:
+                raise SystemExit(1) from error  # All have found the same, and the first one says so.
             raise RunFailedError(self._describe_failure(error)) from error
         files = ', '.join(str(self._path(kind)) for kind in (SavedModelType.Best, SavedModelType.Last))
         ended = 'Finished'
@@ -181,7 +202,7 @@ class _Training:
         if checkpoint is None:
             return
         self._step.load_state({key: getattr(checkpoint, key) for key in self._step.STATE_KEYS})
-        restore_torch_state(checkpoint.rng, self._run.device)
+        restore_torch_states(checkpoint.rng, self._run.device, self._ranks)
         _LOGGER.info(f'Continuing after epoch {self.progress.epoch}, batch {self.progress.batch}.')
 
     def _loop(self, crops: TrainingCrops, validation: Validation) -> None:
@@ -198,27 +219,30 @@ class _Training:
             seed=recipe.seed,
             start_epoch=self.progress.epoch + 1,
             start_batch=self.progress.batch,
+            ranks=self._ranks,
         )
-        self._batch_names = BatchNames(crops, batches)
+        self._batches, self._batch_names = batches, BatchNames(crops, batches)
         workers = recipe.workers if recipe.workers is not None else _GPU_WORKERS * (device.type == 'cuda')
         loader = load_batches(crops, batches, workers=workers, pin_memory=device.type == 'cuda')
-        bar = ProgressBar(recipe.epochs * len(crops), self.progress.samples_seen)
+        bar = ProgressBar(recipe.epochs * len(crops), self.progress.samples_seen, silent=not self._ranks.is_first)
         with contextlib.closing(loader), bar:
             for batch in self._pace.take(loader):
                 self._learn(batch.to(device), bar)
-                self._exit_if_asked(save=True)
-                if self.progress.batch == batches_per_epoch:
+                is_last = self.progress.batch == batches_per_epoch
+                if is_last or self._is_time_to_ask():
+                    self._exit_if_asked(save=True)
+                if is_last:
                     self._end_epoch(validation)
                     if self.has_stopped_early:
                         return
 
     def _learn(self, batch: TrainingBatch, bar: ProgressBar) -> None:
+        count = self._batches.samples_in(self.progress.batch)
         try:
-            parts = self._step.run(batch)
+            parts = self._step.run(batch, None if self._ranks.is_alone else count)
         except RuntimeError as error:
             raise_if_out_of_memory(error, batch, self._recipe, self._run.device)
             raise
-        count = batch.lr.shape[0]
         for name, value in parts.items():
             self.progress.averages.setdefault(name, RunningMean()).add(value, count)
         self.progress.batch += 1
@@ -239,7 +263,7 @@ class _Training:
             allow_tf32(False)
             try:
                 result = validation.validate(
-                    self._step.evaluated, epoch, progress.samples_seen, lambda: self._stop.name is not None
+                    self._step.evaluated, epoch, progress.samples_seen, lambda: self._asked_signal() > 0
                 )
             except ValidationStoppedError:
                 self._exit_if_asked(save=True)
@@ -248,13 +272,16 @@ class _Training:
         self._pace.restart()
         is_best = self._judge_epoch(epoch, result)
         progress.epoch, progress.batch, progress.averages = epoch, 0, {}
-        self._record.keep(epoch, progress.samples_seen, scalars)
+        with self._ranks.together():
+            if self._ranks.is_first:
+                self._record.keep(epoch, progress.samples_seen, scalars)
         if is_best:
             self._save(SavedModelType.Best)
         self._save(SavedModelType.Last)
         if recipe.save_every and epoch % recipe.save_every == 0:
             self._save(epoch)
-        self._record.show(progress, scalars, result, is_best=is_best)
+        if self._ranks.is_first:
+            self._record.show(progress, scalars, result, is_best=is_best)
         self._exit_if_asked(save=False)
 
     def _judge_epoch(self, epoch: int, result: ValidationResult | None) -> bool:
@@ -268,7 +295,15 @@ class _Training:
 
     def _read_images(self, validation: Validation) -> ImageFolder:
         progress = self.progress
-        images = read_pictures(self._recipe, validation, lambda: self._exit_if_asked(save=False))
+        images: ImageFolder | None = None
+        # A cache on the disk is filled by one, for all.
+        for turn in ('first', 'others') if self._recipe.cache == 'disk' else ('all',):
+            with self._ranks.together():
+                if turn == 'all' or self._ranks.is_first == (turn == 'first'):
+                    images = read_pictures(self._recipe, validation, self._exit_before_first_step)
+        assert images is not None
+        with self._ranks.together():
+            self._refuse_other_pictures(images)
         counts = (len(images), len(images.skipped))
         before = (progress.pictures, progress.pictures_skipped)
         if progress.samples_seen and counts != before:
@@ -278,6 +313,15 @@ class _Training:
             )
         progress.pictures, progress.pictures_skipped = counts
         return images
+
+    def _refuse_other_pictures(self, images: ImageFolder) -> None:
+        names = self._ranks.gather([file.name for file in images.files])
+        if any(other != names[0] for other in names):
+            counts = ', '.join(str(len(found)) for found in names)
+            raise ValueError(
+                f'The training pictures must be the same, by number and name, for all processes, which found {counts}. '
+                'Copy them to every machine.'
+            )
 
     def _path(self, kind: SavedModelType | int) -> Path:
         return checkpoint_path(self._recipe, kind, self._recipe.save_path)
@@ -291,25 +335,45 @@ class _Training:
             optimizer=state['optimizer'],
             schedule=state['schedule'],
             step=state['step'],
-            rng=torch_state(self._run.device),
+            rng=torch_states(self._run.device, self._ranks),
             computed_on=describe_computation(self._run.device),
         )
-        checkpoint.save(self._path(kind))
+        with self._ranks.together():
+            if self._ranks.is_first:
+                checkpoint.save(self._path(kind))
+
+    def _is_time_to_ask(self) -> bool:
+        """Whether to look for a signal. A GPU should not run dry because its process waits for other processes."""
+        is_rare = self._run.device.type == 'cuda' and not self._ranks.is_alone
+        return not is_rare or self.progress.batch % _BATCHES_BETWEEN_QUESTIONS == 0
+
+    def _asked_signal(self) -> int:
+        """Number of the signal that came to any of the processes, or 0."""
+        return self._ranks.largest(self._stop.number)
 
     def _exit_if_asked(self, *, save: bool) -> None:
-        if self._stop.name is None:
+        number = self._asked_signal()
+        if not number:
             return
         if save:
             self._save(SavedModelType.Last)
+        self._exit(number)
+
+    def _exit_before_first_step(self) -> None:
+        if self._stop.number:
+            self._exit(self._stop.number)
+
+    def _exit(self, number: int) -> NoReturn:
+        name = signal.Signals(number).name
         progress = self.progress
         if progress.samples_seen:
             _LOGGER.warning(
-                f'Stopped by {self._stop.name} after batch {progress.batch} of epoch {progress.epoch + 1}; saved '
+                f'Stopped by {name} after batch {progress.batch} of epoch {progress.epoch + 1}; saved '
                 f'{self._path(SavedModelType.Last)}. Run the same command to go on.'
             )
         else:
-            _LOGGER.warning(f'Stopped by {self._stop.name} before the first step; there is nothing to save.')
-        raise SystemExit(self._stop.exit_code)
+            _LOGGER.warning(f'Stopped by {name} before the first step; there is nothing to save.')
+        raise SystemExit(128 + number)
 
     def _describe_failure(self, error: BaseException) -> str:
         last = self._path(SavedModelType.Last)

@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from Configuration.protocols import LIIF, PictureKind
@@ -12,9 +13,17 @@ from Models.BenchmarkType import BenchmarkType
 from Models.QualityType import QualityType
 from Models.SuperResolver import SuperResolver
 from Models.TestingStrategy import TestingStrategy
-from Orchestrators.evaluation import Evaluated, Scores, build_judges, evaluate, mean_scores, not_finite
+from Orchestrators.evaluation import (
+    Evaluated,
+    Scores,
+    build_judges,
+    evaluate,
+    mean_scores,
+    not_finite,
+    without_pictures,
+)
 from Orchestrators.file_names import part_of_name
-from Orchestrators.strategies import bicubic, predictor_of
+from Orchestrators.strategies import Predictor, bicubic, predictor_of
 from Utilities.images import Pixels, to_pixels, write_png
 from Utilities.pictures import labeled_strip, most_detailed_window
 from Utilities.reports import format_number
@@ -126,26 +135,34 @@ class Validation:
         predict = predictor_of(network, TestingStrategy.Simple, self._run.device, None)
         scores: dict[float, Scores] = {}
         for scale, images in self.images.items():
-            color, border_px = LIIF.color_of(self._kind), self.border_px(scale)
-            results = []
-            for result in evaluate(predict, images, self._judges, color=color, border_px=border_px):
+            is_last = scale == list(self.images)[-1]
+            results, strips = [], []
+            score = partial(self._score, predict, images, scale, self._strips if is_last else 0)
+            for result, strip in self._run.ranks.map(len(images), score):
                 if should_stop():
                     raise ValidationStoppedError
                 results.append(result)
+                strips += [(result.name, strip)] if strip is not None else []
             scores[scale] = mean_scores(results)
             if not_finite(results):
                 _LOGGER.warning(
                     'Validation at x%g: %s; infinite scores are not in the mean.', scale, not_finite(results)
                 )
-            if scale == list(self.images)[-1]:
-                self._show(results[: self._strips], scale, epoch, samples_seen)
+            self._show(strips, scale, epoch, samples_seen)
         return ValidationResult(scores)
 
-    def _show(self, results: Sequence[Evaluated], scale: float, epoch: int, samples_seen: int) -> None:
+    def _score(
+        self, predict: Predictor, images: BenchmarkImages, scale: float, strips: int, index: int
+    ) -> tuple[Evaluated, Pixels | None]:
+        """A picture's scores, without the picture, and its strip if it is one of the first."""
+        color, border_px = LIIF.color_of(self._kind), self.border_px(scale)
+        result = next(evaluate(predict, [images[index]], self._judges, color=color, border_px=border_px))
+        return without_pictures(result), sample_strip(result, scale) if index < strips else None
+
+    def _show(self, strips: Sequence[tuple[str, Pixels]], scale: float, epoch: int, samples_seen: int) -> None:
         folder = self._run.folder / 'samples'
-        for result in results:
-            strip = sample_strip(result, scale)
-            name = part_of_name(result.name)
+        for picture, strip in strips if self._run.ranks.is_first else ():
+            name = part_of_name(picture)
             write_png(folder / f'epoch_{epoch:04d}_{name}_x{scale:g}.png', strip)
             self._run.trackers.add_picture(f'samples/{name}_x{scale:g}', strip, samples_seen)
 

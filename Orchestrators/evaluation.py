@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from Datasets.BenchmarkImages import BenchmarkImages
+from Datasets.BenchmarkImages import TestPair
 from Models.Quality.QualityModel import QualityModel, UnavailableError
 from Models.QualityType import QualityType
 from Orchestrators.prediction import naming
@@ -61,7 +61,7 @@ def build_judges(kinds: Iterable[QualityType], device: torch.device) -> Judges:
 
 def evaluate(  # noqa: PLR0913
     predict: Predictor,
-    images: BenchmarkImages,
+    images: Iterable[TestPair],
     judges: Judges,
     *,
     color: ScoreColor,
@@ -115,6 +115,12 @@ def score(
         device = next((buffer.device for buffer in judge.parameters()), image.device)
         scores[kind] = float(judge(in_color(image, compared).to(device), in_color(reference, compared).to(device)))
     return scores
+
+
+def without_pictures(result: Evaluated) -> Evaluated:
+    """The scores stay, the pictures go: a benchmark of 2K pictures would not fit into memory."""
+    nothing = result.sr.new_empty(1, 3, 0, 0)
+    return dataclasses.replace(result, lr=nothing, sr=nothing, hr=nothing)
 
 
 def mean_scores(results: Sequence[Evaluated]) -> Scores:

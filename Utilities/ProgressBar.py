@@ -16,15 +16,16 @@ class ProgressBar:
     Args:
         total: samples of the whole run.
         done: samples learned from before this start.
+        silent: show nothing, as another process does.
     """
 
-    def __init__(self, total: int, done: int) -> None:
+    def __init__(self, total: int, done: int, *, silent: bool = False) -> None:
         self._bar = tqdm(
             total=total,
             initial=done,
             unit=' samples',
             unit_scale=True,
-            disable=None,
+            disable=True if silent else None,
             smoothing=0.05,
             dynamic_ncols=True,
         )

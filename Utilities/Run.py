@@ -13,6 +13,7 @@ from typing import Any
 import filelock
 import torch
 
+from Utilities.distributed import ALONE, Ranks
 from Utilities.files import replacing
 from Utilities.tracking import Trackers
 
@@ -26,25 +27,34 @@ class Run:
 
     device: torch.device
 
+    ranks: Ranks = ALONE
+    """The processes that it consists of; only the first one writes."""
+
     trackers: Trackers = dataclasses.field(default_factory=Trackers)
     """Where its curves can be watched; none before training begins."""
 
     @classmethod
     @contextlib.contextmanager
-    def start(cls, folder: Path, device: torch.device) -> Iterator['Run']:
+    def start(cls, folder: Path, device: torch.device, ranks: Ranks = ALONE) -> Iterator['Run']:
         """Take hold of a folder for as long as the context lasts, and log into it.
 
         Raises:
             ValueError: if the folder can't be written to, or another run holds it.
         """
-        _make_writable(folder)
-        with _hold(folder), _log_into(folder / 'log.txt'):
-            for leftover in folder.glob('.tmp-*'):
-                leftover.unlink(missing_ok=True)  # Of a run that was killed while writing.
-            yield cls(folder, device)
+        with contextlib.ExitStack() as held:
+            with ranks.together():
+                if ranks.is_first:
+                    _make_writable(folder)
+                    held.enter_context(_hold(folder))
+                    held.enter_context(_log_into(folder / 'log.txt'))
+                    for leftover in folder.glob('.tmp-*'):
+                        leftover.unlink(missing_ok=True)  # Of a run that was killed while writing.
+            yield cls(folder, device, ranks)
 
     def write_json(self, name: str, content: dict[str, Any]) -> None:
         """Write a file into the run's folder, whole or not at all."""
+        if not self.ranks.is_first:
+            return
         with replacing(self.folder / name) as temporary:
             temporary.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
 

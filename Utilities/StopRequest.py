@@ -38,14 +38,9 @@ class StopRequest:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
     @property
-    def name(self) -> str | None:
-        """Name of the signal that came, or None."""
-        return self._signal.name if self._signal else None
-
-    @property
-    def exit_code(self) -> int:
-        """128 + the signal's number, as shells have it."""
-        return 128 + (self._signal or 0)
+    def number(self) -> int:
+        """Number of the signal that came, or 0. A process that ends by it exits with 128 more, as shells have it."""
+        return self._signal or 0
 
 
 @contextlib.contextmanager

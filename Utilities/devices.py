@@ -5,13 +5,17 @@ from typing import Any
 
 import torch
 
+from Utilities.distributed import ALONE, Ranks
 
-def choose_device(setting: str) -> torch.device:
-    """The device of a setting: `auto`, or a name as torch has it.
+
+def choose_device(setting: str, ranks: Ranks = ALONE) -> torch.device:
+    """The device of a setting: `auto`, or a name as torch has it. Of several processes each has a GPU of its own.
 
     Raises:
         ValueError: for a device that this machine or this torch does not have.
     """
+    if not ranks.is_alone and (setting.startswith('cuda') or setting == 'auto' and torch.cuda.is_available()):
+        return _own_gpu(setting, ranks.local_rank)
     if setting == 'auto':
         return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
     try:
@@ -23,6 +27,17 @@ def choose_device(setting: str) -> torch.device:
             f"device must be 'auto', 'cpu' or a device of this machine, got {setting!r}: {reason}"
         ) from error
     return device
+
+
+def _own_gpu(setting: str, local_rank: int) -> torch.device:
+    if setting not in {'auto', 'cuda'}:
+        raise ValueError(f"device must be 'auto', 'cuda' or 'cpu' for several processes, got {setting!r}.")
+    if local_rank >= torch.cuda.device_count():
+        raise ValueError(
+            f'device = {setting!r}: this is process {local_rank + 1} of this machine, which has '
+            f"{torch.cuda.device_count()} GPUs. Lower torchrun's --nproc-per-node, or set device = 'cpu'."
+        )
+    return torch.device('cuda', local_rank)
 
 
 def describe_computation(device: torch.device) -> dict[str, Any]:

@@ -66,7 +66,8 @@ class LiveMemory(TorchDispatchMode):
 
 
 def _tensors(values: object) -> list[Tensor]:
-    return [leaf for leaf in tree_leaves(values) if isinstance(leaf, Tensor)]
+    # Weights that oneDNN has packed have no storage to be seen; they are small.
+    return [leaf for leaf in tree_leaves(values) if isinstance(leaf, Tensor) and not leaf.is_mkldnn]
 
 
 def _storage(tensor: Tensor) -> torch.UntypedStorage:

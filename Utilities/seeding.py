@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from Utilities.distributed import Ranks
+
 
 def generator_for(seed: int, purpose: str, *position: int) -> np.random.Generator:
     """A fresh generator for one place of a run.
@@ -53,6 +55,26 @@ def torch_state(device: torch.device) -> dict[str, Tensor]:
     if device.type == 'cuda':
         states['cuda'] = torch.cuda.get_rng_state(device)
     return states
+
+
+def torch_states(device: torch.device, ranks: Ranks) -> dict[str, Tensor]:
+    """`torch_state` of all processes; those of the first one under the names that it has alone."""
+    states = ranks.gather(torch_state(device))
+    others = {f'{name} {rank}': state for rank in range(1, ranks.size) for name, state in states[rank].items()}
+    return states[0] | others
+
+
+def restore_torch_states(states: dict[str, Tensor], device: torch.device, ranks: Ranks) -> None:
+    """The inverse of `torch_states`; a process that the file does not know draws as it began."""
+    own = states if ranks.is_first else {name: states.get(f'{name} {ranks.rank}') for name in ('cpu', 'cuda')}
+    if own['cpu'] is not None:
+        restore_torch_state({name: state for name, state in own.items() if state is not None}, device)
+
+
+def seed_apart(seed: int, ranks: Ranks) -> None:
+    """Let each process but the first, which draws as it would alone, draw its own numbers from torch's generators."""
+    if not ranks.is_first:
+        torch.manual_seed(int(generator_for(seed, 'rank', ranks.rank).integers(2**63)))
 
 
 def restore_torch_state(states: dict[str, Tensor], device: torch.device) -> None:

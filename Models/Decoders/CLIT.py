@@ -32,9 +32,6 @@ _ACTIVATIONS = {'gelu': nn.GELU, 'relu': nn.ReLU}
 # Each query reads a whole window. So many numbers at once (half a GB) keep any device busy.
 _NUMBERS_AT_ONCE = 2**27
 
-# Queries of the same window are cheap together, and a small chunk cuts windows apart.
-_QUERIES_TOGETHER = 2**14
-
 Size = tuple[int, int]
 
 
@@ -87,6 +84,9 @@ class CLIT(Decoder):
         ValueError: for a number below its minimum, an unknown activation, or channels that can not be shared out.
     """
 
+    # Queries of the same window are cheap together, and a small chunk cuts windows apart.
+    least_default_chunk = 2**14
+
     def __init__(  # noqa: PLR0913
         self,
         feature_dim: int,
@@ -113,6 +113,7 @@ class CLIT(Decoder):
         self.scale_per_stage = scale_per_stage
         # Two convolutions around a window. Sizes of later stages' maps are rounded, and follow from the picture's size.
         self.receptive_field = r + 2 if stages == 1 else None
+        self.may_leave_weights_idle = stages > 1
         self.conv_ch = conv3x3(feature_dim, base_dim)
         self.conv_vs = nn.ModuleList(conv3x3(base_dim, base_dim) for _ in range(stages))
         self.conv_qs = nn.ModuleList(conv3x3(base_dim, base_dim) for _ in range(stages))
@@ -141,13 +142,12 @@ class CLIT(Decoder):
         groups = self._images_by_stages(context, cell)
         stages = [self.stage_maps(context.initial[images], sizes) for sizes, images in groups.items()]
         order = cell.new_tensor([image for images in groups.values() for image in images]).argsort()
-        for pieces in _gathered(chunks):
-            coord = torch.cat(pieces, dim=1)
+        for coord in chunks:
             parts = [
                 self.predict(context.lr[images], maps, coord[images], cell[images])[-1]
                 for images, maps in zip(groups.values(), stages, strict=True)
             ]
-            yield from torch.cat(parts)[order].split([piece.shape[1] for piece in pieces], dim=1)
+            yield torch.cat(parts)[order]
 
     def stage_sizes(self, lr_size: Size, size: Size) -> tuple[Size, ...]:
         """Sizes of the maps of the stages that take part in a picture of `size`, the first being the LR size."""
@@ -294,18 +294,6 @@ def _resample(features: Float[Tensor, 'batch dim h w'], size: Size) -> Float[Ten
     rows, columns = (pixel_centers(n, device=features.device, dtype=dtype) for n in size)
     grid = torch.stack(torch.meshgrid(columns, rows, indexing='xy'), dim=-1).expand(features.shape[0], -1, -1, -1)
     return functional.grid_sample(features.to(dtype), grid, mode='bilinear', align_corners=False)
-
-
-def _gathered(chunks: Iterable[Float[Tensor, 'batch _ 2']]) -> Iterator[list[Float[Tensor, 'batch _ 2']]]:
-    """Small chunks together."""
-    gathered: list[Tensor] = []
-    for chunk in chunks:
-        gathered.append(chunk)
-        if sum(piece.shape[1] for piece in gathered) + chunk.shape[1] > _QUERIES_TOGETHER:
-            yield gathered
-            gathered = []
-    if gathered:
-        yield gathered
 
 
 def _check(stages: int, r: int, hidden: Sequence[int], act: str, scale_per_stage: float) -> None:

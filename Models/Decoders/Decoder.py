@@ -38,6 +38,9 @@ class Decoder(nn.Module, ABC):
     trains_by_likelihood: bool = False
     """Whether the network learns by a loss of its own, `training_loss`, and by no other."""
 
+    may_leave_weights_idle: bool = False
+    """Whether some weights take no part in a batch, depending on what is asked for."""
+
     patch_size: int = 1
     """Side, in HR pixels, of the patch around each coordinate whose true colors `training_loss` is given."""
 
@@ -45,6 +48,9 @@ class Decoder(nn.Module, ABC):
     """How many LR pixels of features and image, to each side of the one that a coordinate falls into, decide its color
     (at scales from 1 on). With this margin, a crop gives the colors of the whole; but where a network takes the nearest
     LR pixel, rounding decides for coordinates on the border of two. None: no margin does."""
+
+    least_default_chunk: int = 1
+    """Coordinates that it wants to be asked for at a time at least, where nothing else is said, to be fast."""
 
     knows_crops: bool = False
     """Whether it can answer for part of a picture by coordinates of the whole, see `place`. Then tiles equal the whole

@@ -22,9 +22,12 @@ class FiniteCheck:
     Args:
         device: where losses are.
         deferred: do not wait for the device.
+        look_every: deferred, look every so many batches, and wait for the device then. Of several processes all have to
+            find out at the same batch. None: whenever it has come over.
     """
 
-    def __init__(self, device: torch.device, *, deferred: bool) -> None:
+    def __init__(self, device: torch.device, *, deferred: bool, look_every: int | None = None) -> None:
+        self._look_every = look_every
         self.deferred = deferred
         # Whether a batch was bad, which one, its loss and norm; of the first such batch, else of the last one.
         self._found = torch.zeros(4, dtype=torch.float64, device=device)
@@ -55,7 +58,7 @@ class FiniteCheck:
             if not torch.isfinite(suspect):
                 raise NotFiniteError(batch, loss.item(), norm.item())
             return None
-        self._look_without_waiting()
+        self._look(batch)
         is_bad = (~torch.isfinite(suspect)).double()
         now = torch.stack([is_bad, is_bad.new_full((), batch), loss.double(), norm.double()])
         self._found = torch.where(self._found[0] > 0, self._found, now)
@@ -70,6 +73,12 @@ class FiniteCheck:
         if self.deferred:
             self._seen.copy_(self._found)
             self._raise_if_bad()
+
+    def _look(self, batch: int) -> None:
+        if self._look_every is None:
+            self._look_without_waiting()
+        elif batch % self._look_every == 0:
+            self.settle()
 
     def _look_without_waiting(self) -> None:
         if self._is_under_way:

@@ -9,6 +9,7 @@ from Datasets.TrainingCrops import TrainingBatch
 from Models.SuperResolver import SuperResolver
 from Orchestrators.Steps.StepSettings import StepSettings
 from Orchestrators.Steps.SupervisedStep import SupervisedStep
+from Utilities.distributed import ALONE, Ranks
 from Utilities.schedules import Schedule
 
 _PLAIN = StepSettings()
@@ -27,8 +28,9 @@ class LikelihoodStep(SupervisedStep):
         optimizer: Optimizer,
         make_schedule: Callable[[int], Schedule],
         settings: StepSettings = _PLAIN,
+        ranks: Ranks = ALONE,
     ) -> None:
-        super().__init__(network, optimizer, make_schedule, settings)
+        super().__init__(network, optimizer, make_schedule, settings, ranks)
         patch_size = network.decoder.patch_size
         if patch_size > 1:
             raise ValueError(

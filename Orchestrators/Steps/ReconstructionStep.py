@@ -12,6 +12,7 @@ from Models.SamplingType import SamplingType
 from Models.SuperResolver import SuperResolver
 from Orchestrators.Steps.StepSettings import StepSettings
 from Orchestrators.Steps.SupervisedStep import SupervisedStep
+from Utilities.distributed import ALONE, Ranks
 from Utilities.schedules import Schedule
 
 _PLAIN = StepSettings()
@@ -20,7 +21,7 @@ _PLAIN = StepSettings()
 class ReconstructionStep(SupervisedStep):
     """One network, one objective, one optimizer."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917
         self,
         network: SuperResolver,
         objective: WeightedSum,
@@ -28,8 +29,9 @@ class ReconstructionStep(SupervisedStep):
         optimizer: Optimizer,
         make_schedule: Callable[[int], Schedule],
         settings: StepSettings = _PLAIN,
+        ranks: Ranks = ALONE,
     ) -> None:
-        super().__init__(network, optimizer, make_schedule, settings)
+        super().__init__(network, optimizer, make_schedule, settings, ranks)
         self.objective = objective
         self._sampling = sampling
 

@@ -23,8 +23,12 @@ class TrainingStep(ABC):
         """
 
     @abstractmethod
-    def run(self, batch: TrainingBatch) -> dict[str, Tensor]:
+    def run(self, batch: TrainingBatch, samples: int | None = None) -> dict[str, Tensor]:
         """Learn from one batch; returns detached scalars for the log: `loss`, `mse` if colors are predicted, others.
+
+        Args:
+            batch: what this process has of it.
+            samples: of the batch of all processes, of which the scalars then are; None: this is the whole batch.
 
         Raises:
             FloatingPointError: if the loss or a gradient is not finite, on a GPU possibly some batches later; the

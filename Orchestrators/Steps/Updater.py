@@ -9,11 +9,13 @@ from torch.optim import Optimizer
 
 from Orchestrators.Steps.FiniteCheck import FiniteCheck
 from Orchestrators.Steps.StepSettings import StepSettings
+from Utilities.distributed import ALONE, Ranks
 
 _LOGGER = logging.getLogger(__name__)
 
 # Begins at 2^16, and halves with each skipped update: gradients that overflow even so are not large, but wrong.
 _SMALLEST_LOSS_SCALE = 2.0**-10
+_BATCHES_BETWEEN_LOOKS = 16
 
 
 class Updater:
@@ -25,20 +27,32 @@ class Updater:
         network: whose weights change.
         optimizer: changes them.
         settings: how.
+        ranks: the processes whose gradients have one mean, by the time that an update is complete.
     """
 
-    def __init__(self, network: nn.Module, optimizer: Optimizer, settings: StepSettings) -> None:
+    def __init__(self, network: nn.Module, optimizer: Optimizer, settings: StepSettings, ranks: Ranks = ALONE) -> None:
+        self._ranks = ranks
         self._parameters = dict(network.named_parameters())
         self._optimizer = optimizer
         self._settings = settings
         device = next(iter(self._parameters.values())).device
-        self._check = FiniteCheck(device, deferred=bool(optimizer.defaults.get('fused')))
+        self._check = FiniteCheck(
+            device,
+            deferred=bool(optimizer.defaults.get('fused')),
+            look_every=None if ranks.is_alone else _BATCHES_BETWEEN_LOOKS,
+        )
         self._scaler = torch.amp.GradScaler(device.type) if settings.precision == 'float16' else None
         self._samples = 0
         """Whose gradients are added up and wait for their update."""
         self._skipped: Tensor | int = 0
 
-    def learn(self, loss: Tensor, samples: int, *, batch: int, is_last: bool) -> bool:
+    def completes(self, batch: int, *, is_last: bool) -> bool:
+        """Whether a batch, counted from 1, is the last one of an update."""
+        return is_last or batch % self._settings.accumulate == 0
+
+    def learn(  # noqa: PLR0913
+        self, loss: Tensor, samples: int, *, batch: int, is_last: bool, total: Tensor | None = None
+    ) -> bool:
         """Learn from a batch.
 
         Args:
@@ -46,6 +60,7 @@ class Updater:
             samples: in the batch.
             batch: which of the epoch, from 1 on.
             is_last: of the epoch, so that there is nothing to wait for.
+            total: loss over the batch of all processes, if `loss` is the part of one.
 
         Returns:
             Whether this completed an update.
@@ -54,12 +69,16 @@ class Updater:
             FloatingPointError: as `FiniteCheck` does.
         """
         self._go_backward(loss, samples)
-        is_complete = is_last or batch % self._settings.accumulate == 0
+        is_complete = self.completes(batch, is_last=is_last)
         gradients = self._gradients()
         if is_complete:
             self._take_means(gradients)
         norm = torch.nn.utils.get_total_norm(gradients)
-        is_bad = self._check.note(batch, loss, norm, norm_may_overflow=self._scaler is not None)
+        # Those of one process alone, before they are brought together: here only finite or not.
+        noted = norm if is_complete else self._ranks.add_up(norm)
+        is_bad = self._check.note(
+            batch, loss if total is None else total, noted, norm_may_overflow=self._scaler is not None
+        )
         if is_complete:
             self._update(norm, is_bad)
             self._samples = 0
@@ -93,7 +112,9 @@ class Updater:
             state['scaler'] = self._scaler.state_dict()
         if self._samples:
             # In the middle of an update, so that resuming repeats no batch.
-            gradients = {name: weight.grad for name, weight in self._parameters.items() if weight.grad is not None}
+            gradients = {
+                name: self._mean(weight.grad) for name, weight in self._parameters.items() if weight.grad is not None
+            }
             state |= {'samples': self._samples, 'gradients': gradients}
         return state
 
@@ -114,6 +135,9 @@ class Updater:
             loss = self._scaler.scale(loss)
         loss.backward()
         self._samples += samples
+
+    def _mean(self, gradient: Tensor) -> Tensor:
+        return gradient if self._ranks.is_alone else self._ranks.add_up(gradient) / self._ranks.size
 
     def _gradients(self) -> list[Tensor]:
         return [weight.grad for weight in self._parameters.values() if weight.grad is not None]

@@ -19,13 +19,14 @@ from Orchestrators.Steps.StepSettings import StepSettings
 from Orchestrators.Steps.TrainingStep import TrainingStep
 from Utilities import schedules
 from Utilities.devices import check_compiler
+from Utilities.distributed import ALONE, Ranks
 from Utilities.find_class import check_options, find_class
 
 _LOGGER = logging.getLogger(__name__)
 
 
-def build_step(recipe: TrainingConfiguration, device: torch.device) -> TrainingStep:
-    """Networks with weights from the recipe's seed, and all that trains them.
+def build_step(recipe: TrainingConfiguration, device: torch.device, ranks: Ranks = ALONE) -> TrainingStep:
+    """Networks with weights from the recipe's seed, and all that trains them, in this process and in others.
 
     Raises:
         ValueError: for options that a network does not take, a loss that the sampling can't serve, be it the
@@ -55,9 +56,9 @@ def build_step(recipe: TrainingConfiguration, device: torch.device) -> TrainingS
         _LOGGER.info(
             f'{recipe.decoder.name} learns by its own likelihood: `losses` is not used, and training has no PSNR.'
         )
-        return LikelihoodStep(network, optimizer, make_schedule, settings)
+        return LikelihoodStep(network, optimizer, make_schedule, settings, ranks)
     objective = _build_objective(recipe).to(device)
-    return ReconstructionStep(network, objective, recipe.sampling, optimizer, make_schedule, settings)
+    return ReconstructionStep(network, objective, recipe.sampling, optimizer, make_schedule, settings, ranks)
 
 
 def build_schedule(recipe: TrainingConfiguration, optimizer: Optimizer, updates_per_epoch: int) -> schedules.Schedule:

@@ -14,6 +14,7 @@ Case = tuple[int, float]
 
 _QUICK = ((64, 2.0), (64, 3.0), (64, 4.0))
 _FULL = tuple((side, scale) for side in (64, 128, 256, 512) for scale in (2.0, 3.0, 4.0, 8.0, 12.0))
+_QUICK_TIMED = ((64, 4.0), (120, 4.0))
 # Memory is measured once, so larger pictures are affordable where the plain form is not too slow.
 _QUICK_MEMORY = (*_QUICK, (128, 4.0), (192, 4.0))
 _AFFORDABLE = (DecoderType.MetaSR, DecoderType.LIIF, DecoderType.LTE, DecoderType.LINF)
@@ -53,9 +54,9 @@ class Plan:
         if min((*self.lr_sides, *self.scales), default=1) < 1:
             raise ValueError(f'LR sides and scales must be at least 1, got {self.lr_sides} and {self.scales}.')
 
-    def timed_cases(self) -> list[Case]:
+    def timed_cases(self, decoder: DecoderType) -> list[Case]:
         """Sizes at which inference is timed."""
-        return self._cases(_QUICK)
+        return self._cases(_QUICK_TIMED if decoder in _AFFORDABLE else _QUICK_TIMED[:1])
 
     def memory_cases(self, decoder: DecoderType) -> list[Case]:
         """Sizes at which memory is measured."""

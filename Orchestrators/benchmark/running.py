@@ -11,7 +11,7 @@ import torch
 from Models.DecoderType import DecoderType
 from Models.SuperResolver import SuperResolver
 from Orchestrators.benchmark import report
-from Orchestrators.benchmark.loader import samples_per_second
+from Orchestrators.benchmark.loader import CacheKind, samples_per_second
 from Orchestrators.benchmark.measuring import Comparison, Spread, alternate, clock_of, peak_memory
 from Orchestrators.benchmark.Plan import Case, Plan
 from Orchestrators.benchmark.subjects import TrainingStep, Upscaling, build_model, find_naive, in_precision
@@ -111,7 +111,7 @@ def _time_inference(
     if 'inference' not in plan.parts:
         return
     Upscaling(model, naive, _WARM_UP).difference()
-    for case in plan.timed_cases():
+    for case in plan.timed_cases(decoder):
         subject = Upscaling(model, naive, case)
         seconds = alternate(subject.ours, subject.plain, plan.alternations, clock_of(device, plan.threads))
         results.inference.append(InferenceRow(decoder, case, subject.megapixels, seconds, subject.difference()))
@@ -135,8 +135,13 @@ def _time_training(
 def _time_loader(results: Results) -> None:
     if 'loader' not in results.plan.parts:
         return
-    for name, in_memory, samples in (('in memory', True, 200), ('decoded each time', False, 8)):
-        results.loader[name] = samples_per_second(results.plan.alternations, in_memory=in_memory, samples=samples)
+    kinds: tuple[tuple[str, CacheKind, int], ...] = (
+        ('in memory', 'memory', 400),
+        ('mapped from the disk', 'disk', 400),
+        ('decoded each time', 'none', 16),
+    )
+    for name, cache, samples in kinds:
+        results.loader[name] = samples_per_second(results.plan.alternations, cache=cache, samples=samples)
         _LOGGER.info(f'Pictures {name}: {results.loader[name].median:.0f} samples/s on one core')
 
 

@@ -120,6 +120,6 @@ def test_an_impossible_plan_is_refused() -> None:
 
 
 def test_a_plan_has_its_own_sizes_unless_others_are_given() -> None:
-    assert len(Plan(full=True).timed_cases()) == 4 * 5
-    assert Plan(lr_sides=(120,), scales=(4.0,)).timed_cases() == [(120, 4.0)]
+    assert len(Plan(full=True).timed_cases(DecoderType.LIIF)) == 4 * 5
+    assert Plan(lr_sides=(120,), scales=(4.0,)).timed_cases(DecoderType.HIIF) == [(120, 4.0)]
     assert Plan().batch_of(DecoderType.LIIF) == 16

@@ -15,9 +15,10 @@ from torch import Tensor
 from Configuration import BaseTestingConfiguration
 from Models import DecoderType, EncoderType, TestingStrategy
 from Models.SuperResolver import SuperResolver
-from Orchestrators.memory_plan import HeldMemory, MemoryPlanner, working_memory
+from Orchestrators.memory_plan import HeldMemory, MemoryPlanner
 from Orchestrators.prediction import WholePredictor
 from Orchestrators.strategies import PlannedPredictor, exactness_of, predictor_of
+from Orchestrators.working_memory import WorkingMemory
 from tests.tiny_networks import tiny
 from Utilities.live_memory import LiveMemory
 from Utilities.memory import MIB, used_memory
@@ -64,15 +65,15 @@ def test_what_a_network_takes_is_told_from_small_crops(encoder: EncoderType, dec
     """As counted for a picture nine times as large, whose sides are multiples of nothing."""
     model = tiny(encoder, decoder)
     size, chunk = (101, 137), 400
-    predicted = working_memory(model, (2, 2)).peak(*size, chunk)
+    predicted = WorkingMemory(model, (2, 2)).peak(*size, chunk)
     lr = torch.rand(1, 3, *size)
     with LiveMemory() as memory:
         chunks = model.stream(lr, (2 * size[0], 2 * size[1]), queries_per_chunk=chunk)
-        next(chunks)
-        next(chunks)
+        for _ in range(5):
+            next(chunks)
         chunks.close()
-    # The planner adds a tenth; windows and padding make steps.
-    assert 0.97 * memory.peak <= predicted <= 1.15 * memory.peak
+    # The planner adds a tenth.
+    assert memory.peak / 1.1 <= predicted <= 1.15 * memory.peak
 
 
 # Planning
@@ -121,22 +122,25 @@ def test_what_is_needed_at_least_is_said_and_is_enough() -> None:
         MemoryPlanner(model, least - 8).plan((40, 50), (300, 400), HeldMemory())
 
 
-def test_more_memory_means_larger_tiles_and_chunks() -> None:
-    model = tiny(EncoderType.EDSR, DecoderType.CiaoSR)
-    used = used_memory(CPU) // MIB
-    plans = [MemoryPlanner(model, used + more).plan((200, 200), (400, 400), HeldMemory()) for more in (35, 80, 160)]
-    sides = [plan.side for plan in plans]
-    assert None not in sides
-    assert sides == sorted(sides)  # type: ignore[type-var]
-    assert sides[0] < sides[-1]  # type: ignore[operator]
-    held = MemoryPlanner(model, used + 160).plan((200, 200), (400, 400), HeldMemory(always=80 * MIB))
-    assert held.side is not None
-    assert held.side <= sides[1] + 20  # type: ignore[operator]
-    rows = MemoryPlanner(model, used + 160).plan((200, 200), (400, 400), HeldMemory(per_row=MIB))
-    assert rows.side is not None
-    assert rows.side < sides[2]  # type: ignore[operator]
-    given = MemoryPlanner(model, used + 160, 96).plan((200, 200), (400, 400), HeldMemory())
-    assert given.queries_per_chunk == 96
+def test_more_memory_means_larger_tiles_and_what_the_caller_holds_smaller_ones() -> None:
+    model = tiny(EncoderType.EDSR, DecoderType.LIIF, hidden=(256,))
+
+    def side(more: int, held: HeldMemory | None = None) -> int:
+        limit = used_memory(CPU) // MIB + more
+        found = MemoryPlanner(model, limit).plan((500, 500), (1000, 1000), held or HeldMemory()).side
+        assert found is not None
+        return found
+
+    planned(model, 100_000)(picture(16), (32, 32))  # what is imported late
+    assert side(60) < side(160)
+    assert side(160, HeldMemory(always=90 * MIB)) < side(160)
+    assert side(160, HeldMemory(per_row=MIB)) < side(160)
+
+
+def test_a_chunk_of_one_s_own_is_kept() -> None:
+    model = tiny(EncoderType.EDSR, DecoderType.LIIF)
+    plan = MemoryPlanner(model, used_memory(CPU) // MIB + 100, 96).plan((50, 50), (100, 100), HeldMemory())
+    assert plan.queries_per_chunk == 96
 
 
 @pytest.mark.parametrize('strategy', [TestingStrategy.Patched, TestingStrategy.OverlappingPatched])

@@ -80,7 +80,7 @@ def test_half_the_chunk_does_it_and_is_told_once(
 def test_rows_that_were_handed_over_are_not_made_anew(lr: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory may run out late; a file that is written from top to bottom can't take rows back."""
     monkeypatch.setattr('Orchestrators.prediction.strip_rows', lambda _: 2)
-    model = tiny(EncoderType.EDSR, DecoderType.LIIF)
+    model = tiny(EncoderType.EDSR, DecoderType.MetaSR)
     expected = model.upscale(lr, SIZE)
     original, calls = model.decoder.query, []
 
@@ -111,7 +111,7 @@ def test_every_device_s_way_to_say_it_is_understood() -> None:
 
 
 def test_other_errors_are_not_taken_for_it(lr: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = tiny(EncoderType.EDSR, DecoderType.LIIF)
+    model = tiny(EncoderType.EDSR, DecoderType.MetaSR)
 
     def query(*_: Any) -> Tensor:
         raise RuntimeError('shapes cannot be multiplied')
@@ -126,7 +126,7 @@ def test_the_error_names_picture_size_scale_and_what_to_do(
     where: str, make_pictures: PictureMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = make_pictures(count=1)
-    model = tiny(EncoderType.EDSR, DecoderType.LIIF)
+    model = tiny(EncoderType.EDSR, DecoderType.MetaSR)
     calls = []
 
     def fail(*_: Any) -> Tensor:
@@ -152,7 +152,7 @@ forks = multiprocessing.get_context('fork')
 def _upscale_in_little(room: int, output: Path) -> None:
     """In a process of its own, whose address space is limited to little more than it has."""
     torch.set_num_threads(1)
-    model = tiny(EncoderType.EDSR, DecoderType.LIIF, hidden=(256,))
+    model = tiny(EncoderType.EDSR, DecoderType.MetaSR, hidden=(256,))
     lr = torch.rand(1, 3, 20, 20, generator=torch.Generator().manual_seed(0))
     expected = model.upscale(lr, (120, 120), queries_per_chunk=900)
     pages = int(Path('/proc/self/statm').read_text().split()[0])

@@ -1,4 +1,4 @@
-"""Tables under protocols, at scales per axis and fixed sizes; approximation; infinite scores (FAULTS case 22)."""
+"""Protocols in tables, scales per axis and fixed sizes; approximation measured; infinite scores (FAULTS case 22)."""
 
 import csv
 import dataclasses

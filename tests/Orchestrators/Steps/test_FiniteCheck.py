@@ -57,6 +57,16 @@ def test_deferred_it_names_the_first_of_several_bad_batches() -> None:
         check.note(3, torch.tensor(INF), torch.tensor(2.0))
 
 
+def test_several_processes_look_at_the_same_batches() -> None:
+    """However early it has come over, a bad number is told of at the next multiple of `look_every`."""
+    check = FiniteCheck(CPU, deferred=True, look_every=4)
+    for batch, loss in enumerate((1.0, float('nan'), 1.0), 1):
+        check.note(batch, torch.tensor(loss), torch.tensor(1.0))
+    with pytest.raises(NotFiniteError) as error:
+        check.note(4, torch.tensor(1.0), torch.tensor(1.0))
+    assert error.value.batch == 2
+
+
 @pytest.mark.parametrize('deferred', [False, True])
 def test_a_norm_may_overflow_where_that_is_expected_but_a_loss_may_not(deferred: bool) -> None:
     check = FiniteCheck(CPU, deferred=deferred)
