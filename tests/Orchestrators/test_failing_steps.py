@@ -56,17 +56,17 @@ def bad_loss(original: Any, *colors: Any) -> torch.Tensor:
     return original(*colors) * float('inf')
 
 
-def bad_gradient(original: Any, step: SupervisedStep, batch: TrainingBatch) -> Any:
+def bad_gradient(original: Any, step: SupervisedStep, batch: TrainingBatch, *more: Any) -> Any:
     handle = next(step.network.parameters()).register_hook(lambda gradient: gradient * NAN)
     try:
-        return original(step, batch)
+        return original(step, batch, *more)
     finally:
         handle.remove()
 
 
-def bad_weights(original: Any, step: SupervisedStep, batch: TrainingBatch) -> Any:
+def bad_weights(original: Any, step: SupervisedStep, batch: TrainingBatch, *more: Any) -> Any:
     next(step.network.parameters()).data[0] = NAN
-    return original(step, batch)
+    return original(step, batch, *more)
 
 
 FAULTS: dict[str, tuple[Any, str, Callable[..., Any], str]] = {
@@ -141,11 +141,11 @@ def test_a_step_that_does_not_fit_says_how_large_it_was(
     steps: list[TrainingBatch] = []
     run = SupervisedStep.run
 
-    def run_out(step: SupervisedStep, batch: TrainingBatch) -> Any:
+    def run_out(step: SupervisedStep, batch: TrainingBatch, *more: Any) -> Any:
         steps.append(batch)
         if len(steps) == 3:
             raise error
-        return run(step, batch)
+        return run(step, batch, *more)
 
     monkeypatch.setattr(SupervisedStep, 'run', run_out)
     said = fail(capsys)

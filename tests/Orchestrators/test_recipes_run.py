@@ -66,11 +66,11 @@ def stop_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
     taken = []
     run = ReconstructionStep.run
 
-    def run_and_count(self: ReconstructionStep, batch: Any) -> Any:
+    def run_and_count(self: ReconstructionStep, batch: Any, *more: Any) -> Any:
         taken.append(batch)
         if len(taken) == steps:
             os.kill(os.getpid(), signal.SIGINT)
-        return run(self, batch)
+        return run(self, batch, *more)
 
     monkeypatch.setattr(ReconstructionStep, 'run', run_and_count)
 
