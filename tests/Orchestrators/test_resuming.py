@@ -89,9 +89,9 @@ def batches(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     seen = []
     run = SupervisedStep.run
 
-    def record(step: SupervisedStep, batch: Any) -> Any:
+    def record(step: SupervisedStep, batch: Any, *others: Any) -> Any:
         seen.append(content_hash([batch.lr, batch.coord, batch.cell, batch.hr]))
-        return run(step, batch)
+        return run(step, batch, *others)
 
     monkeypatch.setattr(SupervisedStep, 'run', record)
     return seen
@@ -109,10 +109,10 @@ def test_batches_follow_over_stops_and_workers(batches: list[str], monkeypatch: 
     batches.clear()
     recorded = SupervisedStep.run
 
-    def stop_after_each_fourth(step: SupervisedStep, batch: Any) -> Any:
+    def stop_after_each_fourth(step: SupervisedStep, *batch: Any) -> Any:
         if len(batches) % 4 == 3:
             os.kill(os.getpid(), signal.SIGTERM)
-        return recorded(step, batch)
+        return recorded(step, *batch)
 
     monkeypatch.setattr(SupervisedStep, 'run', stop_after_each_fourth)
     for workers in (2, 0, 1):
