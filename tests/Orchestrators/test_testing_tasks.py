@@ -255,7 +255,7 @@ def test_an_equal_picture_is_infinite_and_counted(caplog: pytest.LogCaptureFixtu
 def test_a_broken_network_has_no_number_as_its_mean(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def broken(*_: Any) -> Any:
+    def broken(*_: Any, **__: Any) -> Any:
         return lambda lr, size: torch.full((1, 3, *size), math.nan)
 
     monkeypatch.setattr('Orchestrators.TestingOrchestrator.predictor_of', broken)
@@ -272,7 +272,7 @@ def test_validation_tells_of_scores_that_are_no_numbers(
     """They make no network the best."""
     make_pictures()
     broken = lambda lr, size: torch.full((1, 3, *size), math.nan)  # noqa: E731
-    monkeypatch.setattr('Orchestrators.Validation.predictor_of', lambda *_: broken)
+    monkeypatch.setattr('Orchestrators.Validation.predictor_of', lambda *_, **__: broken)
     TrainingOrchestrator(TrainTiny(epochs=1)).train()
     assert any('Validation at x2: PSNR: 1 nan' in text for text in caplog.messages)
     assert not Path(f'{STEM}.pth').exists()
