@@ -152,7 +152,7 @@ forks = multiprocessing.get_context('fork')
 def _upscale_in_little(room: int, output: Path) -> None:
     """In a process of its own, whose address space is limited to little more than it has."""
     torch.set_num_threads(1)
-    model = tiny(EncoderType.EDSR, DecoderType.MetaSR, hidden=(256,))
+    model = tiny(EncoderType.EDSR, DecoderType.MetaSR, hidden=(1024,))
     lr = torch.rand(1, 3, 20, 20, generator=torch.Generator().manual_seed(0))
     expected = model.upscale(lr, (120, 120), queries_per_chunk=900)
     pages = int(Path('/proc/self/statm').read_text().split()[0])
@@ -170,8 +170,8 @@ def _upscale_in_little(room: int, output: Path) -> None:
 
 @pytest.mark.skipif(sys.platform != 'linux', reason='limits of the address space are kept on Linux')
 def test_memory_that_really_runs_out(tmp_path: Path) -> None:
-    """14 400 queries take 14 400 x 256 x 4 bytes = 15 MB for a layer, and as much for the next; 900 take 1 MB."""
-    process = forks.Process(target=_upscale_in_little, args=(16 * 2**20, tmp_path / 'output.txt'))
+    """14 400 queries take 14 400 x 1 024 x 4 bytes = 59 MB for a layer; 900 take 4 MB."""
+    process = forks.Process(target=_upscale_in_little, args=(40 * 2**20, tmp_path / 'output.txt'))
     process.start()
     process.join(60)
     assert process.exitcode == 0
