@@ -105,9 +105,9 @@ def test_a_run_stopped_at_random_ends_as_if_never_stopped(number: signal.Signals
     """FAULTS cases 1 and 5: also while Python starts, the data is read, or a file is written."""
     began = time.monotonic()
     expected = train(save_path=str(tmp_path / 'undisturbed'), **LONG)
-    stop = after_a_moment(number, python_random.Random(number.value), time.monotonic() - began)
+    stop = after_a_moment(number, python_random.Random(number.value), (time.monotonic() - began) / 2)
     codes = stop_and_continue(tmp_path, stop, **LONG)
-    assert len(codes) > 2, 'nothing was stopped'
+    assert len(codes) > 1, 'nothing was stopped'
     assert codes[-1] == 0
     # Killed: minus the signal. Asked: 128 + the signal, after saving; -2 and -15 while Python itself was starting.
     assert set(codes[:-1]) <= {-number, 128 + number}
