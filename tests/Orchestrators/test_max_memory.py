@@ -117,7 +117,7 @@ def test_what_is_needed_at_least_is_said_and_is_enough() -> None:
         MemoryPlanner(model, 1).plan((40, 50), (300, 400), HeldMemory())
     least = int(re.findall(r'at least (\d+)', str(caught.value))[0])
     # The process itself may grow by a little in between.
-    assert MemoryPlanner(model, least + 8).plan((40, 50), (300, 400), HeldMemory()).side is not None
+    assert MemoryPlanner(model, least + 8).plan((40, 50), (300, 400), HeldMemory()).queries_per_chunk > 0
     with pytest.raises(ValueError, match='max_memory must be at least'):
         MemoryPlanner(model, least - 16).plan((40, 50), (300, 400), HeldMemory())
 
