@@ -10,7 +10,7 @@ import torch
 
 from Models.SuperResolver import SuperResolver
 from Orchestrators.working_memory import WorkingMemory
-from Utilities.memory import MIB, return_freed_memory, used_memory
+from Utilities.memory import MIB, FreedMemory, used_memory
 
 _SMALLEST_CHUNK = 64
 _STRIP_PIXELS = 2**17
@@ -83,9 +83,8 @@ class MemoryPlanner:
         while queries_per_chunk is None and self._chunks[0] > _SMALLEST_CHUNK:
             self._chunks.insert(0, self._chunks[0] // 2)
         self._working: dict[tuple[float, float], WorkingMemory] = {}
-        self._reserve = 1.1
-        if self._device.type == 'cpu' and not return_freed_memory():
-            self._reserve = 2.0
+        self._freed = FreedMemory() if self._device.type == 'cpu' else None
+        self._reserve = 1.1 if self._freed is None or self._freed.returned else 2.0
 
     def plan(self, lr_size: tuple[int, int], size: tuple[int, int], held: HeldMemory) -> Plan:
         """The plan for a picture; the whole picture at once where that fits.

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import weakref
 from pathlib import Path
 
 import torch
@@ -60,18 +61,59 @@ def free_memory() -> int | None:
     return int(psutil.virtual_memory().available)
 
 
-def return_freed_memory() -> bool:
-    """From now on, give every block of 128 KiB or more back to the system once it is freed.
+class FreedMemory:
+    """While this lives, every block of 128 KiB or more that is freed goes back to the system at once.
 
     glibc begins so, but then keeps ever larger blocks, and the gaps between them add half to what a network takes.
-
-    Returns:
-        Whether it can be had: with another C library it can't.
+    The gaps that are there already, in a process that has trained before, say, are taken and never touched: what is
+    asked for later finds none, and must come from the system too.
     """
-    try:
-        libc = ctypes.CDLL(None)
-        done = bool(libc.mallopt(_M_MMAP_THRESHOLD, _KEPT)) and bool(libc.mallopt(_M_TRIM_THRESHOLD, _KEPT))
-        libc.malloc_trim(0)
-    except (AttributeError, OSError, TypeError):
-        return False
-    return done
+
+    returned: bool
+    """Whether it can be had: with another C library it can't."""
+
+    def __init__(self) -> None:
+        self.returned = False
+        try:
+            libc = ctypes.CDLL(None)
+            if not (libc.mallopt(_M_MMAP_THRESHOLD, _KEPT) and libc.mallopt(_M_TRIM_THRESHOLD, _KEPT)):
+                return
+            libc.malloc_trim(0)
+            libc.mallinfo2.restype = _MallocInformation  # since glibc 2.33
+            libc.malloc.argtypes, libc.malloc.restype = [ctypes.c_size_t], ctypes.c_void_p
+            libc.free.argtypes, libc.free.restype = [ctypes.c_void_p], None
+        except (AttributeError, OSError, TypeError):
+            return
+        self.returned = True
+        weakref.finalize(self, _free, libc, _fill_gaps(libc))
+
+
+def _fill_gaps(libc: ctypes.CDLL) -> list[int]:
+    """Take every gap of at least `_KEPT` bytes, the widest first."""
+    taken = []
+    size = 2 ** int(libc.mallinfo2().fordblks).bit_length()
+    while size >= _KEPT:
+        from_system = libc.mallinfo2().hblks
+        block = libc.malloc(size)
+        if block and libc.mallinfo2().hblks == from_system:
+            taken.append(block)
+        else:
+            libc.free(block)
+            size //= 2
+    return taken
+
+
+def _free(libc: ctypes.CDLL, blocks: list[int]) -> None:
+    for block in blocks:
+        libc.free(block)
+
+
+class _MallocInformation(ctypes.Structure):
+    # As in glibc's malloc.h; hblks counts the blocks that came from the system by themselves, fordblks free bytes.
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in (
+            *('arena', 'ordblks', 'smblks', 'hblks', 'hblkhd'),
+            *('usmblks', 'fsmblks', 'uordblks', 'fordblks', 'keepcost'),
+        )
+    ]

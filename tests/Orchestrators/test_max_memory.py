@@ -1,5 +1,6 @@
 """What a network takes is known before it runs, and a limit on it is kept."""
 
+import ctypes
 import gc
 import logging
 import multiprocessing
@@ -173,9 +174,17 @@ def can_measure() -> bool:
     return True
 
 
+def leave_gaps() -> list[Tensor]:
+    """Blocks with freed memory between them, as a long run leaves them."""
+    ctypes.CDLL(None).mallopt(-3, 32 * MIB)  # up to here, blocks come from where gaps can be
+    blocks = [torch.zeros(count) for _ in range(100) for count in (500_000, 20_000)]
+    return blocks[1::2]
+
+
 def upscale_within(limit: int, network: Any, side: int, scale: float, output: Path) -> None:
     """In a process of its own; writes down the high-water mark in MiB."""
     torch.set_num_threads(1)
+    left = leave_gaps()
     model = tiny(*network[:2], **network[2]).requires_grad_(False)
     size = (round(side * scale), round(side * scale))
     # A fork has none of the libraries' code in its own memory until it runs.
@@ -187,6 +196,7 @@ def upscale_within(limit: int, network: Any, side: int, scale: float, output: Pa
     start = used_memory(CPU)
     predict(lr, size)
     output.write_text(f'{(high_water() - start) / MIB}')
+    del left
 
 
 LADDER = [(64, 2), (64, 4), (256, 2), (256, 4)]
