@@ -156,7 +156,9 @@ def _waves(
     half = frequencies.shape[-1] // 2
     by_axis = [frequencies[..., 0::2], frequencies[..., 1::2]] if interleaved else frequencies.split(half, dim=-1)
     angle = by_axis[0] * relative[..., :1] + by_axis[1] * relative[..., 1:]
-    angle = angle + decoder.phase(cell_on(cell, features))[:, None]
+    shown = cell_on(cell, features)
+    # LTE is given the cell with each coordinate, and so computes the phase for each; LTE+ and LINF once per image.
+    angle = angle + decoder.phase(per_query(shown, relative) if interleaved else shown[:, None])
     return torch.cat([torch.cos(math.pi * angle), torch.sin(math.pi * angle)], dim=-1)
 
 

@@ -101,7 +101,7 @@ def _liif(subject: Subject, call: Call) -> dict[str, Tensor]:
     context = subject.context(call, features)
     found = {'feat': features, **_rgb(call, decoder.query(context, coord, _cell(call)))}
     if isinstance(decoder, LTE):
-        found |= _waves(decoder, torch.cat(context[:3], dim=-1), features)
+        found |= _waves(decoder, torch.cat([context[0], *context[1].chunk(2, dim=1)], dim=-1), features)
     return found
 
 

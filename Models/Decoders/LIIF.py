@@ -17,7 +17,13 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from Models.Decoders.Decoder import Decoder
-from Models.Decoders.local_ensemble import Neighbors, find_grid_neighbors, find_neighbors, gather_pixels
+from Models.Decoders.local_ensemble import (
+    Neighbors,
+    NeighborsInTurn,
+    find_grid_neighbors,
+    find_neighbors,
+    gather_pixels,
+)
 from Models.Layers.blended_mlp import (
     Activations,
     HiddenLayers,
@@ -62,6 +68,8 @@ class LIIF(Decoder):
         ValueError: if there is no hidden layer, without an MLP if there are not three features, or for a mean or
             deviation without meaning.
     """
+
+    least_default_chunk = 2**13
 
     def __init__(  # noqa: PLR0913
         self,
@@ -147,15 +155,13 @@ class LIIF(Decoder):
         self, table: Float[Tensor, 'batch pixels width'], neighbors: Neighbors, hidden: HiddenLayers
     ) -> Float[Tensor, 'batch queries 3']:
         """Colors without gradients; neighbors of a batch of one are those of every image."""
-        count, _, queries = neighbors.pixel.shape
-        colors = table.new_empty(table.shape[0], queries, 3)
-        weight = self._offset_weight.t()
-        for image, span in pieces_of(table.shape[0], queries, count, table.shape[2]):
-            part = neighbors.piece(image, span)
-            inputs = table[image].index_select(0, part.pixel.flatten())
-            inputs.addmm_(part.offset.flatten(0, 1), weight).relu_()
-            colors[image, span] = hidden.answer(inputs, part.weight)
-        return colors
+        found, weight = NeighborsInTurn.of(neighbors, table.shape[0]), self._offset_weight.t()
+
+        def inputs_of(image: int, rows: slice) -> Float[Tensor, 'rows dim']:
+            inputs = table[image].index_select(0, found.pixel[image, rows])
+            return inputs.addmm_(found.offset[image, rows], weight).relu_()
+
+        return hidden.answer(inputs_of, found.weight, table.shape[2])
 
     def _nearest(self, context: LIIFContext, coord: Float[Tensor, 'batch queries 2']) -> Float[Tensor, 'batch _ 3']:
         rows, columns = (nearest_pixel(coord[..., axis], context.lr_size[axis]) for axis in (0, 1))

@@ -15,11 +15,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.nn import functional
 
 from Models.Decoders.Decoder import Decoder
 from Models.Decoders.local_ensemble import (
     Neighbors,
-    NeighborsOfOne,
+    NeighborsInTurn,
     find_grid_neighbors,
     find_neighbors,
     gather_pixels,
@@ -51,9 +52,9 @@ class LTEContext(NamedTuple):
     """What LTE knows of an image before any coordinate is asked for."""
 
     amplitude: Float[Tensor, 'batch pixels dim']
-    along_y: Float[Tensor, 'batch pixels half']
-    along_x: Float[Tensor, 'batch pixels half']
-    """Amplitudes and frequencies of each LR pixel: apart, so that what is fetched together lies together."""
+
+    frequency: Float[Tensor, 'batch entries half']
+    """In radians: along y of every LR pixel, then along x of every one."""
 
     lr: Float[Tensor, 'batch 3 h w']
     """The image that the answer is added to."""
@@ -85,6 +86,7 @@ class LTE(Decoder):
 
     receptive_field = 2
     knows_crops = True
+    least_default_chunk = 2**13
 
     def __init__(
         self,
@@ -108,9 +110,9 @@ class LTE(Decoder):
             self.imnet = MLP(hidden_dim, hidden, 3)
 
     def prepare(self, features: Float[Tensor, 'batch dim h w'], lr: Float[Tensor, 'batch 3 h w']) -> LTEContext:
-        waves = waves_of(features, self.coef, self.freq, interleaved=not self.plus)
-        amplitude, along_y, along_x = (part.contiguous() for part in parts_of(waves))
-        return LTEContext(amplitude, along_y, along_x, lr, (features.shape[2], features.shape[3]))
+        amplitude, *frequency = parts_of(waves_of(features, self.coef, self.freq, interleaved=not self.plus))
+        lr_size = (features.shape[2], features.shape[3])
+        return LTEContext(amplitude.contiguous(), torch.cat(frequency, dim=1), lr, lr_size)
 
     def query(
         self, context: LTEContext, coord: Float[Tensor, 'batch queries 2'], cell: Float[Tensor, 'batch 2']
@@ -118,12 +120,13 @@ class LTE(Decoder):
         neighbors = find_neighbors(coord, context.lr_size, local_ensemble=True, crop=context.crop)
         phase = self._phase(cell, context.lr_size)
         if not in_pieces(context.amplitude) or coord.requires_grad:
+            tables = [context.amplitude, *context.frequency.chunk(2, dim=1)]
             # (4, B, Q, 2 * hidden_dim)
-            waves = torch.cat([gather_pixels(table, neighbors.pixel) for table in context[:3]], dim=-1)
+            waves = torch.cat([gather_pixels(table, neighbors.pixel) for table in tables], dim=-1)
             features = fourier_features(waves, neighbors.offset, phase[:, None])
             color = answer_plainly(features, neighbors.weight, self._linear_layers)
         elif torch.is_grad_enabled():
-            color = _Answers.apply(*context[:3], phase, *neighbors, *unpaired(self._linear_layers))
+            color = _Answers.apply(*context[:2], phase, *neighbors, *unpaired(self._linear_layers))
         else:
             color = _answer(context, phase, neighbors, HiddenLayers(self._linear_layers))
         return color + sample_bilinear(context.lr, coord, context.crop)
@@ -156,28 +159,34 @@ def _answer(
     context: LTEContext, phase: Float[Tensor, 'batch half'], neighbors: Neighbors, hidden: HiddenLayers
 ) -> Float[Tensor, 'batch queries 3']:
     """Colors in pieces, without gradients; neighbors of a batch of one are those of every image."""
-    count, _, queries = neighbors.pixel.shape
     batch, half = phase.shape
-    colors = phase.new_empty(batch, queries, 3)
-    for image, span in pieces_of(batch, queries, count, _PER_HALF * half):
-        part = neighbors.piece(image, span)
-        features = context.amplitude[image].index_select(0, part.pixel.flatten())
-        angle = _angle(context.along_y[image], context.along_x[image], phase[image], part)
+    turn, found = phase * math.pi, NeighborsInTurn.of(neighbors, batch)
+    pair = _rows_of_frequency(found.pixel, context.frequency)
+
+    def inputs_of(image: int, rows: slice) -> Float[Tensor, 'rows dim']:
+        features = context.amplitude[image].index_select(0, found.pixel[image, rows])
+        angle = _angle(context.frequency[image], turn[image], pair[image, rows], found.offset[image, rows])
         features[:, :half].mul_(angle.cos())
         features[:, half:].mul_(angle.sin_())
-        colors[image, span] = hidden.answer(features, part.weight)
-    return colors
+        return features
+
+    return hidden.answer(inputs_of, found.weight, _PER_HALF * half)
+
+
+def _rows_of_frequency(
+    pixel: Int[Tensor, '*shape'], frequency: Float[Tensor, 'batch entries half']
+) -> Int[Tensor, '*shape 2']:
+    return pixel[..., None] + torch.tensor([0, frequency.shape[1] // 2])
 
 
 def _angle(
-    along_y: Float[Tensor, 'pixels half'],
-    along_x: Float[Tensor, 'pixels half'],
-    phase: Float[Tensor, ' half'],
-    neighbors: NeighborsOfOne,
+    frequency: Float[Tensor, 'entries half'],
+    turn: Float[Tensor, ' half'],
+    pair: Int[Tensor, 'rows 2'],
+    offset: Float[Tensor, 'rows 2'],
 ) -> Float[Tensor, 'rows half']:
-    pixel, offset = neighbors.pixel.flatten(), neighbors.offset.flatten(0, 1)
-    angle = along_y.index_select(0, pixel).mul_(offset[:, :1])
-    return angle.addcmul_(along_x.index_select(0, pixel), offset[:, 1:]).add_(phase, alpha=math.pi)
+    # Fetched, multiplied and added at once, instead of one after the other.
+    return functional.embedding_bag(pair, frequency, mode='sum', per_sample_weights=offset).add_(turn)
 
 
 class _Answers(torch.autograd.Function):
@@ -187,27 +196,28 @@ class _Answers(torch.autograd.Function):
     def forward(  # noqa: PLR0913, PLR0917
         ctx: Any,  # noqa: ANN401
         amplitude: Float[Tensor, 'batch pixels dim'],
-        along_y: Float[Tensor, 'batch pixels half'],
-        along_x: Float[Tensor, 'batch pixels half'],
+        frequency: Float[Tensor, 'batch entries half'],
         phase: Float[Tensor, 'batch half'],
         pixel: Int[Tensor, 'neighbors batch queries'],
         offset: Float[Tensor, 'neighbors batch queries 2'],
         share: Float[Tensor, 'neighbors batch queries'],
         *parameters: Tensor,
     ) -> Float[Tensor, 'batch queries 3']:
-        neighbors, half = Neighbors(pixel, offset, share), phase.shape[1]
+        neighbors, half, turn = Neighbors(pixel, offset, share), phase.shape[1], phase * math.pi
         count, batch, queries = pixel.shape
         activations = Activations(pixel.numel(), paired(parameters), amplitude)
-        circle = amplitude.new_empty(pixel.numel(), 2 * half)  # Cosines and sines, without amplitudes.
+        # Cosines and sines without amplitudes, apart, as torch writes them four times as fast without gaps.
+        circle = amplitude.new_empty(2, pixel.numel(), half)
         colors = amplitude.new_empty(batch, queries, parameters[-1].shape[0])
         for piece in pieces_of(batch, queries, count, _PER_HALF * half):
             image, rows, part = piece[0], rows_of(piece, queries, count), neighbors.piece(*piece)
-            angle = _angle(along_y[image], along_x[image], phase[image], part)
-            torch.cos(angle, out=circle[rows, :half])
-            torch.sin(angle, out=circle[rows, half:])
+            pair = _rows_of_frequency(part.pixel.flatten(), frequency)
+            angle = _angle(frequency[image], turn[image], pair, part.offset.flatten(0, 1))
+            cosine, sine = torch.cos(angle, out=circle[0, rows]), torch.sin(angle, out=circle[1, rows])
             inputs = activations.first(rows)
             torch.index_select(amplitude[image], 0, part.pixel.flatten(), out=inputs)
-            inputs.mul_(circle[rows])
+            inputs[:, :half].mul_(cosine)
+            inputs[:, half:].mul_(sine)
             colors[piece] = activations.answer(rows, part.weight)
         ctx.save_for_backward(amplitude, circle, pixel, offset, share)
         ctx.activations = activations
@@ -220,7 +230,8 @@ class _Answers(torch.autograd.Function):
         neighbors, half = Neighbors(*found), amplitude.shape[2] // 2
         count, batch, queries = neighbors.pixel.shape
         for_amplitude = torch.zeros_like(amplitude)
-        for_y, for_x = (amplitude.new_zeros(*amplitude.shape[:2], half) for _ in range(2))
+        for_frequency = amplitude.new_zeros(batch, 2 * amplitude.shape[1], half)
+        for_y, for_x = for_frequency.chunk(2, dim=1)
         for_phase = amplitude.new_zeros(batch, half)
         ctx.activations.start_learning()
         for piece in pieces_of(batch, queries, count, _PER_HALF * half):
@@ -228,11 +239,14 @@ class _Answers(torch.autograd.Function):
             pixel, offset = part.pixel.flatten(), part.offset.flatten(0, 1)
             passed = ctx.activations.learn(rows, part.weight, gradient[piece], is_first_rectified=False)
             turned = amplitude[image].index_select(0, pixel).mul_(passed)
-            for_angle = turned[:, half:].mul_(circle[rows, :half])
-            for_angle.addcmul_(turned[:, :half], circle[rows, half:], value=-1)
+            cosine, sine = circle[0, rows], circle[1, rows]
+            for_angle = turned[:, half:] * cosine
+            for_angle.addcmul_(turned[:, :half], sine, value=-1)
             for_phase[image] += for_angle.sum(dim=0)
-            for_amplitude[image].index_add_(0, pixel, passed.mul_(circle[rows]))
+            passed[:, :half].mul_(cosine)
+            passed[:, half:].mul_(sine)
+            for_amplitude[image].index_add_(0, pixel, passed)
             for_y[image].index_add_(0, pixel, for_angle * offset[:, :1])
             for_x[image].index_add_(0, pixel, for_angle * offset[:, 1:])
         for_layers = ctx.activations.take_gradients()
-        return for_amplitude, for_y, for_x, for_phase * math.pi, None, None, None, *for_layers
+        return for_amplitude, for_frequency, for_phase * math.pi, None, None, None, *for_layers

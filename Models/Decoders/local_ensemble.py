@@ -36,6 +36,21 @@ class Neighbors(NamedTuple):
         return NeighborsOfOne(self.pixel[:, image, span], self.offset[:, image, span], self.weight[:, image, span])
 
 
+class NeighborsInTurn(NamedTuple):
+    """As `Neighbors`, but with those of one coordinate after the other, so that pieces are cut out without a copy."""
+
+    pixel: Int[Tensor, 'batch rows']
+    offset: Float[Tensor, 'batch rows 2']
+    weight: Float[Tensor, 'batch queries neighbors']
+
+    @classmethod
+    def of(cls, neighbors: Neighbors, batch: int) -> 'NeighborsInTurn':
+        """Neighbors of a batch of one are those of every image."""
+        pixel, offset, weight = (part.movedim(0, 2) for part in neighbors)
+        in_turn = pixel.flatten(1), offset.flatten(1, 2), weight
+        return cls(*(part.expand(batch, *part.shape[1:]) for part in in_turn))
+
+
 class NeighborsOfOne(NamedTuple):
     """As `Neighbors`, of a single image."""
 

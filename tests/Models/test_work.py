@@ -21,7 +21,7 @@ GALERKIN = 16 * 16 * 16
 
 PLAIN = {
     'LIIF': 4 * ((9 * C + 4) * D + 3 * D**2 + 3 * D),
-    'LTE': 4 * (3 * D**2 + 3 * D),
+    'LTE': 4 * (D + 3 * D**2 + 3 * D),
     'MetaSR': 3 * D + D * 27 * C + 27 * C,
     'LINF': 4 * D * D + 2 * D**2 + D * 60,
     'SRNO': (4 * (C + 2) + 2) * D + 2 * (3 * D**2 + 2 * GALERKIN + 2 * D**2) + D * 256 + 256 * 3,
@@ -96,7 +96,7 @@ def test_the_formulas_are_those_of_the_design() -> None:
 
 @torch.inference_mode()
 def test_lte_multiplies_no_more_than_published() -> None:
-    """Only the last layer, once after the blend instead of before it, can be spared."""
+    """Only the phase, and the last layer after the blend instead of before it, can be spared."""
     decoder, inputs = case('LTE')
     context, cell = decoder.prepare(*inputs), cell_of((LR * 4, LR * 4), dtype=torch.float64)
     assert 12 * D**2 + 3 * D <= per_pixel(lambda coord: decoder.query(context, coord, cell)) <= PLAIN['LTE']
