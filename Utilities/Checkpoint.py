@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from Utilities.file_limits import OversizedError, refuse_oversized_archive, refuse_oversized_content
+from Utilities.torch_version import refuse_old_torch
 from Utilities.version import code_version
 
 _LOGGER = logging.getLogger(__name__)
@@ -102,7 +103,9 @@ class Checkpoint:
 
         Raises:
             CheckpointError: if it is missing, not a checkpoint, of an unknown format, or not what was written.
+            ValueError: for a torch that is too old to read files safely.
         """
+        refuse_old_torch()
         if not path.is_file():
             raise CheckpointError(_missing(path))
         try:

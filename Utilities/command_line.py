@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from tqdm import tqdm
 
+from Utilities.torch_version import refuse_old_torch
+
 OUR_PACKAGES = ('Configuration', 'Models', 'Losses', 'Datasets', 'Orchestrators', 'Utilities', '__main__')
 
 
@@ -57,6 +59,7 @@ def run_command(main: Callable[[], None], *, show_traceback: bool | None = None)
             )
     configure_console()
     try:
+        refuse_old_torch()
         main()
     except (ValueError, OSError, RunFailedError) as error:
         if debug:

@@ -9,6 +9,8 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
+from Utilities.torch_version import refuse_old_torch
+
 
 class UnavailableError(RuntimeError):
     """Something optional can't be had on this machine; the message says why and how to get it."""
@@ -48,6 +50,7 @@ def read_imagenet_weights(file: str, size_mb: int, needed_by: str) -> dict[str, 
     Raises:
         UnavailableError: if the file is missing, is not the published one or can't be read.
     """
+    refuse_old_torch()
     path = Path(torch.hub.get_dir()) / 'checkpoints' / file
     address = f'https://download.pytorch.org/models/{file}'
     if not path.is_file():

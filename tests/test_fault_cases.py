@@ -6,7 +6,6 @@ from pathlib import Path
 CASES = set(range(1, 49))
 NOT_TESTED = {
     32: 'a small /dev/shm needs a mount; what the run then says is tested in test_killing.py, by a killed worker',
-    36: 'weights_only on an old torch: requirements.txt asks for a newer one, and no code checks it yet',
 }
 NAMED = re.compile(r'FAULTS cases? ([\d, to\-and]+)')
 

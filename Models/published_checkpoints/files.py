@@ -17,6 +17,7 @@ from Models.published_checkpoints.PublishedNetwork import PublishedNetwork
 from Models.published_checkpoints.recognition import of_study, recognise
 from Models.published_checkpoints.specifications import from_specification
 from Utilities.file_limits import OversizedError, refuse_oversized_archive, refuse_oversized_content
+from Utilities.torch_version import refuse_old_torch
 
 _READING_ERRORS = (RuntimeError, EOFError, KeyError, ValueError, TypeError, AttributeError, zipfile.BadZipFile)
 _STUDY_NAME = re.compile(r'_Patch_([1-9]\d{0,3})_Scale_(\d{1,2}(?:\.\d{1,4})?)_(\d{1,2}(?:\.\d{1,4})?)(?=_|\.pth|$)')
@@ -46,6 +47,7 @@ def read_published(path: Path) -> PublishedFile:
         FileNotFoundError: if there is none.
         ValueError: if it can't be read without running code from it, or is of nothing known; the message says which.
     """
+    refuse_old_torch()
     if not path.is_file():
         raise FileNotFoundError(f'There is no file {path}.')
     content = _read_safetensors(path) if path.suffix == '.safetensors' else _read_pickle(path)
