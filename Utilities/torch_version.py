@@ -2,7 +2,7 @@
 
 import torch
 
-_OLDEST = (2, 10)
+_OLDEST = '2.10'
 
 
 def refuse_old_torch() -> None:

@@ -10,7 +10,7 @@ import torch
 from Orchestrators.benchmark.measuring import Spread
 
 if TYPE_CHECKING:
-    from Orchestrators.benchmark.running import Results
+    from Orchestrators.benchmark.running import MemoryRow, Results
 
 _LOGGER = logging.getLogger(__name__)
 _OURS, _PLAIN = '#0b6e99', '#9a9a9a'
@@ -77,7 +77,7 @@ def _memory_table(results: 'Results') -> str:
     rows = [
         [
             row.decoder.name, f'{row.case[0]}x{row.case[0]}', f'x{row.case[1]:g}', _megabytes(row.ours),
-            _megabytes(row.naive), f'{row.naive / max(row.ours, 1):.1f}', f'{row.megapixels * 12:.1f}',
+            _megabytes(row.naive), f'{row.naive / max(row.ours, 1):.1f}', f'{row.megapixels * 1e6 * 12 / 2**20:.1f}',
         ]
         for row in results.memory
     ]  # fmt: skip
@@ -116,7 +116,10 @@ def _loader_text(results: 'Results') -> str:
 
 
 def draw(results: 'Results', path: Path) -> Path | None:
-    """Time and memory over the size of the result, a column per decoder; None, with a warning, without matplotlib."""
+    """Time and memory over the size of the result, a column per decoder; None, with a warning, without matplotlib.
+
+    Memory is that of the smallest LR picture, beyond the result, so that it shows what grows with the scale.
+    """
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
         from matplotlib.figure import Figure  # noqa: PLC0415
@@ -131,16 +134,17 @@ def draw(results: 'Results', path: Path) -> Path | None:
     for column, decoder in enumerate(decoders):
         times = [row for row in results.inference if row.decoder is decoder]
         memory = [row for row in results.memory if row.decoder is decoder]
+        memory = [row for row in memory if row.case[0] == min(row.case[0] for row in memory)]
         ours, plain = ([(r.megapixels, s.median) for r in times for s in [r.seconds[side]]] for side in (0, 1))
         _panel(axes[0, column], ours, plain)
         _panel(
             axes[1, column],
-            [(row.megapixels, row.ours / 2**20) for row in memory],
-            [(row.megapixels, row.naive / 2**20) for row in memory],
+            [(row.megapixels, _beyond_result(row.ours, row)) for row in memory],
+            [(row.megapixels, _beyond_result(row.naive, row)) for row in memory],
         )
         axes[0, column].set_title(decoder.name)
     axes[0, 0].set_ylabel('time (s)')
-    axes[1, 0].set_ylabel('peak memory (MB)')
+    axes[1, 0].set_ylabel('peak memory beyond\nthe result (MB)')
     figure.supxlabel('result (megapixels)', fontsize='medium')
     handles, labels = axes[1, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc='outside upper center', ncols=2, frameon=False)
@@ -167,6 +171,10 @@ def _panel(axes: Any, ours: Sequence[tuple[float, float]], plain: Sequence[tuple
     axes.tick_params(axis='x', labelrotation=45)
     axes.grid(which='major', color='#e4e4e4', linewidth=0.7)
     axes.spines[['top', 'right']].set_visible(False)
+
+
+def _beyond_result(count: int, row: 'MemoryRow') -> float:
+    return count / 2**20 - row.megapixels * 1e6 * 12 / 2**20
 
 
 def _ratio(spread: Spread) -> str:
