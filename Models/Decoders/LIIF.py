@@ -113,13 +113,14 @@ class LIIF(Decoder):
         if self.imnet is None:
             return self._nearest(context, coord)
         neighbors = find_neighbors(coord, context.lr_size, local_ensemble=self.local_ensemble, crop=context.crop)
-        table, layers = self._with_cell(context, cell), linear_layers(self.imnet.layers)[1:]
+        layers = linear_layers(self.imnet.layers)[1:]
+        if in_pieces(context.first_layer) and not torch.is_grad_enabled():
+            return self._answer(context, cell, neighbors, HiddenLayers(layers))
+        table = self._with_cell(context, cell)
         if not in_pieces(table) or coord.requires_grad:
             hidden = gather_pixels(table, neighbors.pixel) + functional.linear(neighbors.offset, self._offset_weight)
             return answer_plainly(functional.relu(hidden), neighbors.weight, layers)
-        if torch.is_grad_enabled():
-            return _Answers.apply(table, self._offset_weight, *neighbors, *unpaired(layers))
-        return self._answer(table, neighbors, HiddenLayers(layers))
+        return _Answers.apply(table, self._offset_weight, *neighbors, *unpaired(layers))
 
     def query_in_chunks(
         self,
@@ -133,9 +134,9 @@ class LIIF(Decoder):
         grid = find_grid_neighbors(
             chunks.rows, chunks.columns, context.lr_size, local_ensemble=self.local_ensemble, crop=context.crop
         )
-        table, hidden = self._with_cell(context, cell), HiddenLayers(linear_layers(self.imnet.layers)[1:])
+        hidden = HiddenLayers(linear_layers(self.imnet.layers)[1:])
         for row, column in chunks.crossings():
-            yield self._answer(table, grid.of(row, column), hidden)
+            yield self._answer(context, cell, grid.of(row, column), hidden)
 
     @property
     def _offset_weight(self) -> Float[Tensor, 'width 2']:
@@ -144,22 +145,31 @@ class LIIF(Decoder):
 
     def _with_cell(self, context: LIIFContext, cell: Float[Tensor, 'batch 2']) -> Float[Tensor, 'batch pixels width']:
         """The first layer's answer to all but the offset."""
+        return context.first_layer + self._of_cell(context, cell)[:, None]
+
+    def _of_cell(self, context: LIIFContext, cell: Float[Tensor, 'batch 2']) -> Float[Tensor, 'batch width']:
+        """The first layer's answer to the cell."""
         if not self.cell_decode:
-            return context.first_layer
+            return cell.new_zeros(len(cell), context.first_layer.shape[2])
         assert self.imnet is not None
-        weight = self.imnet.first.weight[:, self.feature_inputs + 2 :]
-        return context.first_layer + functional.linear(relative_cell(cell, context.lr_size), weight)[:, None]
+        return functional.linear(
+            relative_cell(cell, context.lr_size), self.imnet.first.weight[:, self.feature_inputs + 2 :]
+        )
 
     @torch.no_grad()
     def _answer(
-        self, table: Float[Tensor, 'batch pixels width'], neighbors: Neighbors, hidden: HiddenLayers
+        self, context: LIIFContext, cell: Float[Tensor, 'batch 2'], neighbors: Neighbors, hidden: HiddenLayers
     ) -> Float[Tensor, 'batch queries 3']:
         """Colors without gradients; neighbors of a batch of one are those of every image."""
-        found, weight = NeighborsInTurn.of(neighbors, table.shape[0]), self._offset_weight.t()
+        table, found = context.first_layer, NeighborsInTurn.of(neighbors, len(cell))
+        # The cell goes with the offset, so that no second table is made.
+        offset = functional.pad(found.offset, (0, 1), value=1.0)
+        of_offset = self._offset_weight.t().expand(len(cell), -1, -1)
+        weight = torch.cat([of_offset, self._of_cell(context, cell)[:, None]], dim=1)
 
         def inputs_of(image: int, rows: slice) -> Float[Tensor, 'rows dim']:
             inputs = table[image].index_select(0, found.pixel[image, rows])
-            return inputs.addmm_(found.offset[image, rows], weight).relu_()
+            return inputs.addmm_(offset[image, rows], weight[image]).relu_()
 
         return hidden.answer(inputs_of, found.weight, table.shape[2])
 

@@ -39,7 +39,7 @@ from Models.Layers.blended_mlp import (
     unpaired,
 )
 from Models.Layers.convolutions import conv3x3
-from Models.Layers.fourier_features import fourier_features, parts_of, waves_of
+from Models.Layers.fourier_features import fourier_features, wave_filters
 from Models.Layers.MLP import MLP
 from Models.Layers.pointwise import pointwise_mlp
 from Utilities.coordinates import Crop, PixelChunks, relative_cell
@@ -110,9 +110,13 @@ class LTE(Decoder):
             self.imnet = MLP(hidden_dim, hidden, 3)
 
     def prepare(self, features: Float[Tensor, 'batch dim h w'], lr: Float[Tensor, 'batch 3 h w']) -> LTEContext:
-        amplitude, *frequency = parts_of(waves_of(features, self.coef, self.freq, interleaved=not self.plus))
+        # One after the other, as together they take twice the memory.
+        amplitude, *frequency = (
+            functional.conv2d(features, weight, bias, padding=1).flatten(2).transpose(1, 2).contiguous()
+            for weight, bias in wave_filters(self.coef, self.freq, interleaved=not self.plus)
+        )
         lr_size = (features.shape[2], features.shape[3])
-        return LTEContext(amplitude.contiguous(), torch.cat(frequency, dim=1), lr, lr_size)
+        return LTEContext(amplitude, torch.cat(frequency, dim=1), lr, lr_size)
 
     def query(
         self, context: LTEContext, coord: Float[Tensor, 'batch queries 2'], cell: Float[Tensor, 'batch 2']

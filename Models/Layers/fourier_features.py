@@ -31,15 +31,23 @@ def waves_of(
     Returns:
         `dim` amplitudes, then dim / 2 frequencies along y, then as many along x, both in radians.
     """
-    weight, bias = freq.weight, freq.bias
-    assert coef.bias is not None
-    assert bias is not None
-    if interleaved:
-        weight, bias = torch.cat([weight[0::2], weight[1::2]]), torch.cat([bias[0::2], bias[1::2]])
-    maps = functional.conv2d(
-        features, torch.cat([coef.weight, weight * math.pi]), torch.cat([coef.bias, bias * math.pi]), padding=1
-    )
+    weights, biases = zip(*wave_filters(coef, freq, interleaved=interleaved), strict=True)
+    maps = functional.conv2d(features, torch.cat(weights), torch.cat(biases), padding=1)
     return maps.flatten(2).transpose(1, 2).contiguous()
+
+
+def wave_filters(coef: nn.Conv2d, freq: nn.Conv2d, *, interleaved: bool) -> list[tuple[Tensor, Tensor]]:
+    """Weights and biases of the 3x3 convolutions to amplitudes, to frequencies along y, and along x, both in radians.
+
+    Args:
+        coef, freq, interleaved: as for `waves_of`.
+    """
+    assert coef.bias is not None
+    assert freq.bias is not None
+    half = len(freq.weight) // 2
+    along_y, along_x = (slice(0, None, 2), slice(1, None, 2)) if interleaved else (slice(half), slice(half, None))
+    found = [(coef.weight, coef.bias)]
+    return found + [(freq.weight[part] * math.pi, freq.bias[part] * math.pi) for part in (along_y, along_x)]
 
 
 def parts_of(waves: Float[Tensor, '*batch waves']) -> tuple[Tensor, Tensor, Tensor]:

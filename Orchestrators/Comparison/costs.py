@@ -13,15 +13,14 @@ _KNOWN = {
     'parameters': 'parameters',
     'multiply_adds': 'multiply-adds',
     'seconds_per_picture': 'seconds per picture (wall clock, as tested)',
+    'latency_median_seconds': 'latency, median (s)',
+    'peak_memory_bytes': 'peak memory (bytes)',
 }
-_PREFIXES = ('latency', 'peak_memory')
 
 
 def cost_columns(summaries: Sequence[Row]) -> list[str]:
-    """The columns of costs that hold any number, the best known first."""
-    names = dict.fromkeys(name for row in summaries for name in row.cells)
-    columns = [*_KNOWN, *(name for name in names if name.startswith(_PREFIXES))]
-    return [name for name in columns if any(row.get(name) for row in summaries)]
+    """The columns of costs that hold any number."""
+    return [name for name in _KNOWN if any(row.get(name) for row in summaries)]
 
 
 def shown_result(results: Sequence[Result]) -> Result:
@@ -40,8 +39,7 @@ def cost_figures(result: Result, scores: Scores, summaries: Sequence[Row], style
         costs = _costs_by_model(result.test, scores, summaries, column)
         points = [CostPoint(model, cost, means[model]) for model, cost in costs.items() if model in means]
         if len(points) > 1:
-            name = _KNOWN.get(column, column.replace('_', ' '))
-            figures.append(score_against_cost(points, styles, name, result.metric.heading, result.test.title))
+            figures.append(score_against_cost(points, styles, _KNOWN[column], result.metric.heading, result.test.title))
     return figures
 
 

@@ -116,6 +116,7 @@ def differences(result: Result, styles: Mapping[str, Style], baseline: str | Non
         axes.set_ylim(-0.7, len(standings) - 0.4)
         axes.grid(visible=False, axis='y')
         axes.set_xlabel(f'difference in {result.metric.heading}')
+        axes.locator_params(axis='x', nbins=6)
         axes.margins(x=0.08)
 
     return _draw(

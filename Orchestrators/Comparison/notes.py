@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from Configuration.protocols import PUBLISHED
 from Orchestrators.Comparison.comparisons import Result
 from Orchestrators.Comparison.tables import ALPHA
 
@@ -31,7 +32,14 @@ def notes(results: Sequence[Result], baseline: str | None, resamples: int, seed:
         'Intervals and p speak of other pictures of this kind, for these trained weights. What another training would '
         "give, only the seeds' range shows.",
     ]
-    return found + _warnings(results)
+    return found + _protocols(results) + _warnings(results)
+
+
+def _protocols(results: Sequence[Result]) -> list[str]:
+    """What the names of the published protocols stand for; others' fields stand at each table."""
+    tests = [result.test for result in results]
+    names = dict.fromkeys(test.cells['protocol'] for test in tests if len(test.cells) < len(test.protocol))
+    return [f'Protocol {name}: {PUBLISHED[name].describe()}.' for name in names]
 
 
 def _warnings(results: Sequence[Result]) -> list[str]:

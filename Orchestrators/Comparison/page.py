@@ -105,7 +105,7 @@ def _scale_figures(ranked: Sequence[Result], styles: Mapping[str, Style]) -> lis
     """A figure for each benchmark and protocol with several scales. Borders grow with the scale and do not count."""
     groups: dict[tuple[str, str], list[Result]] = {}
     for result in ranked:
-        cells = dict(result.test.protocol)
+        cells = result.test.cells
         remark = ', '.join(f'{name} {cells[name]}' for name in cells if name not in ('border_px', 'lr') and cells[name])
         groups.setdefault((result.test.benchmark, remark), []).append(result)
     has_bicubic = any(standing.model == BICUBIC for result in ranked for standing in result.standings)

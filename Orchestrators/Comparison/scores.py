@@ -6,6 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
+from Configuration.protocols import PUBLISHED
 from Orchestrators.Comparison.result_files import Row
 
 _LOGGER = logging.getLogger(__name__)
@@ -41,9 +42,18 @@ class Test:
         return f'{self.benchmark} x{self.scale}'
 
     @property
+    def cells(self) -> dict[str, str]:
+        """`protocol` by columns, without the fields of a published one, which its name stands for."""
+        cells = dict(self.protocol)
+        published = PUBLISHED.get(cells.get('protocol', ''))
+        if published is not None and cells.get('protocol_fields') == published.describe():
+            del cells['protocol_fields']
+        return cells
+
+    @property
     def conditions(self) -> str:
         """The protocol in words."""
-        cells = dict(self.protocol)
+        cells = self.cells
         words = [f'protocol {cells.pop("protocol", "") or "not stated"}']
         lr, color, border = (cells.pop(name, '') for name in ('lr', 'color', 'border_px'))
         words += [f'LR: {lr}'] * bool(lr) + [f'on {color}'] * bool(color) + [f'border {border} px'] * bool(border)

@@ -65,11 +65,17 @@ def clock_of(device: torch.device, threads: int) -> Callable[[], float]:
     return time.process_time if threads == 1 else time.perf_counter
 
 
-def peak_memory(action: Action, device: torch.device) -> int | None:
+def peak_memory(action: Action, device: torch.device, warm_up: Action) -> int | None:
     """Largest number of bytes that a call holds beyond what was held before, its result included.
 
     On a CPU a forked process makes the call, on one thread, as threads do not survive a fork; None where the system
     does not tell.
+
+    Args:
+        action: the call.
+        device: where it holds them.
+        warm_up: a small call of the same kind, before: a fork has none of the libraries' code in its own memory until
+            that runs, which is some 35 MB.
     """
     if device.type == 'cuda':
         torch.cuda.synchronize(device)
@@ -82,7 +88,7 @@ def peak_memory(action: Action, device: torch.device) -> int | None:
         return None
     context = multiprocessing.get_context('fork')
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_call_and_tell, args=(action, sender))
+    process = context.Process(target=_call_and_tell, args=(action, warm_up, sender))
     gc.collect()
     with warnings.catch_warnings():
         # Python warns of a fork beside threads; the child uses none of them.
@@ -98,8 +104,9 @@ def peak_memory(action: Action, device: torch.device) -> int | None:
         process.join()
 
 
-def _call_and_tell(action: Action, sender: 'multiprocessing.connection.Connection') -> None:
+def _call_and_tell(action: Action, warm_up: Action, sender: 'multiprocessing.connection.Connection') -> None:
     torch.set_num_threads(1)
+    warm_up()
     # What the process has freed but kept would hide what the call takes.
     ctypes.CDLL(None).malloc_trim(0)
     Path('/proc/self/clear_refs').write_text('5', encoding='ascii')

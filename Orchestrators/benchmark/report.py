@@ -155,11 +155,14 @@ def draw(results: 'Results', path: Path) -> Path | None:
 def _panel(axes: Any, ours: Sequence[tuple[float, float]], plain: Sequence[tuple[float, float]]) -> None:  # noqa: ANN401
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator  # noqa: PLC0415
 
+    if not ours:
+        axes.set_axis_off()
+        return
     for points, name, color, marker, style in (
         (plain, 'published algorithm, plain', _PLAIN, 's', '--'),
         (ours, 'ours', _OURS, 'o', '-'),
     ):
-        across, up = zip(*sorted(points), strict=True) if points else ((), ())
+        across, up = zip(*sorted(points), strict=True)
         axes.plot(across, up, style, color=color, marker=marker, markersize=4, linewidth=1.5, label=name)
     axes.set_xscale('log')
     axes.set_yscale('log')

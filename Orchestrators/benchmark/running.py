@@ -93,10 +93,12 @@ def _measure_memory(
 ) -> None:
     if 'memory' not in results.plan.parts:
         return
-    Upscaling(model, naive, _WARM_UP).difference()
+    small = Upscaling(model, naive, _WARM_UP)
+    small.difference()
     for case in results.plan.memory_cases(decoder):
         subject = Upscaling(model, naive, case)
-        ours, plain = (peak_memory(action, device) for action in (subject.ours, subject.plain))
+        ours = peak_memory(subject.ours, device, small.ours)
+        plain = peak_memory(subject.plain, device, small.plain)
         if ours is None or plain is None:
             _LOGGER.warning('Memory is not measured: this system does not tell how much a process holds.')
             return

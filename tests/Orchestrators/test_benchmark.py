@@ -44,7 +44,7 @@ def test_peak_memory_is_that_of_the_call_even_if_freed() -> None:
     def call() -> int:
         return len(bytearray(b'x') * (64 * megabyte)) + len(bytearray(b'x') * (32 * megabyte))
 
-    found = peak_memory(call, CPU)
+    found = peak_memory(call, CPU, call)
     assert found is not None
     # The kernel counts in batches of some pages.
     assert 63 * megabyte <= found < 80 * megabyte
@@ -58,7 +58,7 @@ def test_a_failure_in_the_measured_process_is_told() -> None:
         sys.exit(3)
 
     with pytest.raises(MemoryError, match='ended with 3'):
-        peak_memory(fail, CPU)
+        peak_memory(fail, CPU, lambda: None)
 
 
 @pytest.mark.parametrize('decoder', COMPARED)
