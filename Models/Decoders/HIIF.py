@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from Models.Decoders.Decoder import Decoder
-from Models.Decoders.local_ensemble import Neighbors, find_neighbors, gather_pixels
+from Models.Decoders.local_ensemble import Neighbors, Places, PlacesInChunks, gather_pixels
 from Models.Layers.bilinear import sample_bilinear
 from Models.Layers.blended_lookup import blended_linear, cut_to_reach
 from Models.Layers.GalerkinAttention import GalerkinAttention, Layer, attend, attend_in_chunks
@@ -77,17 +77,19 @@ class HIIF(Decoder):
     def query(
         self, context: HIIFContext, coord: Float[Tensor, 'batch queries 2'], cell: Float[Tensor, 'batch 2']
     ) -> Float[Tensor, 'batch queries 3']:
-        tokens = attend([self.conv0, self.conv1], self._embed(context, cell, self._first_layer(), coord))
-        return self._colors(context, tokens, coord)
+        places = Places.at(coord, context.lr_size)
+        tokens = attend([self.conv0, self.conv1], self._embed(context, cell, self._first_layer(), places))
+        return self._colors(context, tokens, places)
 
     def query_in_chunks(
         self, context: HIIFContext, chunks: Iterable[Float[Tensor, 'batch _ 2']], cell: Float[Tensor, 'batch 2']
     ) -> Iterator[Float[Tensor, 'batch _ 3']]:
+        places = PlacesInChunks(chunks, context.lr_size)
         attended = attend_in_chunks(
-            [self.conv0, self.conv1], chunks, partial(self._embed, context, cell, self._first_layer())
+            [self.conv0, self.conv1], places, partial(self._embed, context, cell, self._first_layer())
         )
-        for coord, tokens in zip(chunks, attended, strict=True):
-            yield self._colors(context, tokens, coord)
+        for here, tokens in zip(places, attended, strict=True):
+            yield self._colors(context, tokens, here)
 
     def _first_layer(self) -> Layer:
         """Layer norm's weights and means and the first linear layer in one; the deviation divides before the bias."""
@@ -101,11 +103,11 @@ class HIIF(Decoder):
         context: HIIFContext,
         cell: Float[Tensor, 'batch 2'],
         first: Layer,
-        coord: Float[Tensor, 'batch queries 2'],
+        places: Places,
     ) -> Float[Tensor, 'batch queries width']:
-        neighbors = find_neighbors(coord, context.lr_size, local_ensemble=True)
+        neighbors = places.neighbors
         features, pixel = cut_to_reach(context.features, neighbors.pixel)
-        cells = relative_cell(cell, context.lr_size)[:, None].expand(-1, coord.shape[1], -1)
+        cells = relative_cell(cell, context.lr_size)[:, None].expand(-1, places.coord.shape[1], -1)
         bits = binary_digits(place_in_pixel(neighbors, context.lr_size), level=0)
         others = torch.cat([cells, bits], dim=-1)
         level = cast(LevelMLP, self.fc_layers[0])
@@ -118,12 +120,12 @@ class HIIF(Decoder):
         self,
         context: HIIFContext,
         tokens: Float[Tensor, 'batch queries width'],
-        coord: Float[Tensor, 'batch queries 2'],
+        places: Places,
     ) -> Float[Tensor, 'batch queries 3']:
-        place = place_in_pixel(find_neighbors(coord, context.lr_size, local_ensemble=True), context.lr_size)
+        place = place_in_pixel(places.neighbors, context.lr_size)
         for level in range(1, _LEVELS):
             tokens = self.fc_layers[level](torch.cat([tokens, binary_digits(place, level)], dim=-1))
-        return tokens + sample_bilinear(context.lr, coord)
+        return tokens + sample_bilinear(context.lr, places.coord)
 
 
 def _variance(

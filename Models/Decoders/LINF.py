@@ -7,7 +7,7 @@ and pixel instead of drawn from the global generator, so pictures repeat; and wh
 a patch, that row is the middle of a patch around itself (there: the top of a patch predicted for the picture's centre).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from Models.Decoders.Decoder import Decoder
-from Models.Decoders.local_ensemble import find_neighbors, gather_pixels
+from Models.Decoders.local_ensemble import Neighbors, Places, PlacesInChunks, gather_pixels
 from Models.Layers.bilinear import sample_bilinear
 from Models.Layers.convolutions import conv3x3
 from Models.Layers.fourier_features import fourier_features, waves_of
@@ -115,10 +115,25 @@ class LINF(Decoder):
         self, context: LINFContext, coord: Float[Tensor, 'batch queries 2'], cell: Float[Tensor, 'batch 2']
     ) -> Float[Tensor, 'batch queries 3']:
         if self.patch_size == 1:
-            texture = self.texture(context, coord, cell, self._noise(context, pixels_at(coord, cell)))
-        else:
-            texture = self._texture_from_patches(context, coord, cell)
+            return self._colors(context, Places.at(coord, context.lr_size, context.crop), cell)
+        texture = self._texture_from_patches(context, coord, cell)
         return texture + sample_bilinear(context.lr, coord, context.crop)
+
+    def query_in_chunks(
+        self, context: LINFContext, chunks: Iterable[Float[Tensor, 'batch _ 2']], cell: Float[Tensor, 'batch 2']
+    ) -> Iterator[Float[Tensor, 'batch _ 3']]:
+        if self.patch_size > 1:
+            yield from super().query_in_chunks(context, chunks, cell)
+            return
+        for places in PlacesInChunks(chunks, context.lr_size, context.crop):
+            yield self._colors(context, places, cell)
+
+    def _colors(
+        self, context: LINFContext, places: Places, cell: Float[Tensor, 'batch 2']
+    ) -> Float[Tensor, 'batch queries 3']:
+        noise = self._noise(context, pixels_at(places.coord, cell))
+        texture = self.imnet.data_of(noise, self._condition(context, places.neighbors, cell))
+        return texture + sample_bilinear(context.lr, places.coord, context.crop)
 
     def texture(
         self,
@@ -133,7 +148,8 @@ class LINF(Decoder):
             context, coord, cell: as in `query`.
             noise: standard normal numbers times the temperature.
         """
-        return self.imnet.data_of(noise, self._condition(context, coord, cell))
+        neighbors = Places.at(coord, context.lr_size, context.crop).neighbors
+        return self.imnet.data_of(noise, self._condition(context, neighbors, cell))
 
     def log_likelihood(
         self,
@@ -148,7 +164,8 @@ class LINF(Decoder):
             context, coord, cell: as in `query`.
             texture: normalized HR colors minus the interpolated LR image, in the order of `texture_dim`.
         """
-        return self.imnet.log_likelihood(texture, self._condition(context, coord, cell))
+        neighbors = Places.at(coord, context.lr_size, context.crop).neighbors
+        return self.imnet.log_likelihood(texture, self._condition(context, neighbors, cell))
 
     def training_loss(
         self,
@@ -174,9 +191,8 @@ class LINF(Decoder):
         self._scale_max, self.cell_scale_max = cell_scale_max, None
 
     def _condition(
-        self, context: LINFContext, coord: Float[Tensor, 'batch queries 2'], cell: Float[Tensor, 'batch 2']
+        self, context: LINFContext, neighbors: Neighbors, cell: Float[Tensor, 'batch 2']
     ) -> Float[Tensor, 'batch queries condition_dim']:
-        neighbors = find_neighbors(coord, context.lr_size, local_ensemble=True, crop=context.crop)
         # A query's four vectors go into the MLP side by side, so they are fetched side by side: (B, Q, 4, ...).
         pixel = neighbors.pixel.permute(1, 2, 0)
         waves = gather_pixels(context.waves, pixel.flatten(1)[None])[0].unflatten(1, pixel.shape[1:])

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from Models.Decoders.Decoder import Decoder
-from Models.Decoders.local_ensemble import find_neighbors
+from Models.Decoders.local_ensemble import Places, PlacesInChunks
 from Models.Layers.bilinear import sample_bilinear
 from Models.Layers.blended_lookup import blended_linear, cut_to_reach
 from Models.Layers.GalerkinAttention import GalerkinAttention, attend, attend_in_chunks
@@ -66,20 +66,21 @@ class SRNO(Decoder):
     def query(
         self, context: SRNOContext, coord: Float[Tensor, 'batch queries 2'], cell: Float[Tensor, 'batch 2']
     ) -> Float[Tensor, 'batch queries 3']:
-        tokens = attend([self.conv0, self.conv1], self._embed(context, cell, coord))
+        tokens = attend([self.conv0, self.conv1], self._embed(context, cell, Places.at(coord, context.lr_size)))
         return self._colors(context, tokens, coord)
 
     def query_in_chunks(
         self, context: SRNOContext, chunks: Iterable[Float[Tensor, 'batch _ 2']], cell: Float[Tensor, 'batch 2']
     ) -> Iterator[Float[Tensor, 'batch _ 3']]:
-        attended = attend_in_chunks([self.conv0, self.conv1], chunks, partial(self._embed, context, cell))
+        places = PlacesInChunks(chunks, context.lr_size)
+        attended = attend_in_chunks([self.conv0, self.conv1], places, partial(self._embed, context, cell))
         for coord, tokens in zip(chunks, attended, strict=True):
             yield self._colors(context, tokens, coord)
 
     def _embed(
-        self, context: SRNOContext, cell: Float[Tensor, 'batch 2'], coord: Float[Tensor, 'batch queries 2']
+        self, context: SRNOContext, cell: Float[Tensor, 'batch 2'], places: Places
     ) -> Float[Tensor, 'batch queries width']:
-        neighbors = find_neighbors(coord, context.lr_size, local_ensemble=True)
+        neighbors = places.neighbors
         features, pixel = cut_to_reach(context.features, neighbors.pixel)
         weight = self.conv00.weight.flatten(1)  # (width, 8 for the offsets + 4 * dim for the features + 2 for the cell)
         of_cell = functional.linear(relative_cell(cell, context.lr_size), weight[:, -2:], self.conv00.bias)

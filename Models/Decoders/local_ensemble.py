@@ -5,13 +5,14 @@ the four LR pixels around the coordinate; each prediction weighs as the rectangl
 diagonally opposite pixel, as in bilinear interpolation. So the picture has no seams where the nearest pixel changes.
 """
 
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from Utilities.coordinates import Crop, nearest_pixel, small_constant
+from Utilities.coordinates import Crop, PixelChunks, nearest_pixel, small_constant
 
 # Constants of the published networks: which neighbor is nearest on a tie depends on them.
 _NUDGE = 1e-6
@@ -83,6 +84,48 @@ class GridNeighbors(NamedTuple):
         along_x = AxisNeighbors(self.columns.pixel[:, column], self.columns.offset[:, column])
         neighbors = _cross(along_y, along_x, self.row_length)
         return Neighbors(neighbors.pixel[:, None], neighbors.offset[:, None], neighbors.weight[:, None])
+
+
+class Places(NamedTuple):
+    """Coordinates, and the neighbors of a local ensemble around them."""
+
+    coord: Float[Tensor, 'batch queries 2']
+    neighbors: Neighbors
+
+    @classmethod
+    def at(
+        cls, coord: Float[Tensor, 'batch queries 2'], lr_size: tuple[int, int], crop: Crop | None = None
+    ) -> 'Places':
+        """Any coordinates; the arguments are those of `find_neighbors`."""
+        return cls(coord, find_neighbors(coord, lr_size, local_ensemble=True, crop=crop))
+
+
+class PlacesInChunks:
+    """Places piece by piece; where the coordinates form a grid, neighbors are found once per row and per column.
+
+    Args:
+        chunks: coordinates in pieces.
+        lr_size, crop: as for `find_neighbors`.
+    """
+
+    def __init__(
+        self, chunks: Iterable[Float[Tensor, 'batch _ 2']], lr_size: tuple[int, int], crop: Crop | None = None
+    ) -> None:
+        self._chunks = chunks
+        self._where: tuple[tuple[int, int], Crop | None] = (lr_size, crop)
+
+    def __iter__(self) -> Iterator[Places]:
+        lr_size, crop = self._where
+        chunks = self._chunks
+        if not isinstance(chunks, PixelChunks):
+            for coord in chunks:
+                yield Places.at(coord, lr_size, crop)
+            return
+        grid = find_grid_neighbors(chunks.rows, chunks.columns, lr_size, local_ensemble=True, crop=crop)
+        for coord, crossing in zip(chunks, chunks.crossings(), strict=True):
+            pixel, offset, weight = grid.of(*crossing)
+            of_one = pixel.expand(-1, chunks.batch, -1), offset.expand(-1, chunks.batch, -1, -1)
+            yield Places(coord, Neighbors(*of_one, weight.expand(-1, chunks.batch, -1)))
 
 
 def find_neighbors(
