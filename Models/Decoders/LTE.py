@@ -110,13 +110,11 @@ class LTE(Decoder):
             self.imnet = MLP(hidden_dim, hidden, 3)
 
     def prepare(self, features: Float[Tensor, 'batch dim h w'], lr: Float[Tensor, 'batch 3 h w']) -> LTEContext:
+        of_amplitude, *of_frequency = wave_filters(self.coef, self.freq, interleaved=not self.plus)
         # One after the other, as together they take twice the memory.
-        amplitude, *frequency = (
-            functional.conv2d(features, weight, bias, padding=1).flatten(2).transpose(1, 2).contiguous()
-            for weight, bias in wave_filters(self.coef, self.freq, interleaved=not self.plus)
-        )
-        lr_size = (features.shape[2], features.shape[3])
-        return LTEContext(amplitude, torch.cat(frequency, dim=1), lr, lr_size)
+        frequency = torch.cat([_rows_by_filter(features, *part) for part in of_frequency], dim=1)
+        amplitude = _rows_by_filter(features, *of_amplitude)
+        return LTEContext(amplitude, frequency, lr, (features.shape[2], features.shape[3]))
 
     def query(
         self, context: LTEContext, coord: Float[Tensor, 'batch queries 2'], cell: Float[Tensor, 'batch 2']
@@ -156,6 +154,12 @@ class LTE(Decoder):
 
     def _phase(self, cell: Float[Tensor, 'batch 2'], lr_size: tuple[int, int]) -> Float[Tensor, 'batch half']:
         return self.phase(relative_cell(cell, lr_size))
+
+
+def _rows_by_filter(
+    features: Float[Tensor, 'batch channels h w'], weight: Tensor, bias: Tensor
+) -> Float[Tensor, 'batch pixels dim']:
+    return functional.conv2d(features, weight, bias, padding=1).flatten(2).transpose(1, 2).contiguous()
 
 
 @torch.no_grad()
