@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from Configuration.protocols import LIIF
 from Orchestrators.Comparison.metrics import metric_named, metrics_of
 from Orchestrators.Comparison.result_files import read_results
-from Orchestrators.Comparison.scores import Scores, gather_scores
+from Orchestrators.Comparison.scores import Scores, Test, gather_scores
 from tests.result_tables import BASE, Cells, bicubic, model, rows_of, write
 
 
@@ -137,3 +138,10 @@ def test_metrics_are_those_with_scores_and_know_their_direction(tmp_path: Path) 
         metrics_of(found, 'LPIPS')
     with pytest.raises(ValueError, match=r"one of PSNR, .* got 'psnr'"):
         metrics_of(found, 'psnr')
+
+
+def test_the_name_of_a_published_protocol_stands_for_its_fields() -> None:
+    published = Test('B100', '4', (('protocol', 'liif'), ('protocol_fields', LIIF.describe())))
+    assert published.conditions == 'protocol liif'
+    own = Test('B100', '4', (('protocol', 'liif'), ('protocol_fields', 'color=RGB')))
+    assert own.conditions == 'protocol liif, protocol_fields color=RGB'
