@@ -145,6 +145,8 @@ class LIIF(Decoder):
 
     def _with_cell(self, context: LIIFContext, cell: Float[Tensor, 'batch 2']) -> Float[Tensor, 'batch pixels width']:
         """The first layer's answer to all but the offset."""
+        if not self.cell_decode:
+            return context.first_layer
         return context.first_layer + self._of_cell(context, cell)[:, None]
 
     def _of_cell(self, context: LIIFContext, cell: Float[Tensor, 'batch 2']) -> Float[Tensor, 'batch width']:

@@ -8,7 +8,8 @@ import pytest
 from Configuration.protocols import LIIF
 from Orchestrators.Comparison.metrics import metric_named, metrics_of
 from Orchestrators.Comparison.result_files import read_results
-from Orchestrators.Comparison.scores import Scores, Test, gather_scores
+from Orchestrators.Comparison.scores import Scores, gather_scores
+from Orchestrators.Comparison.scores import Test as SharedTest
 from tests.result_tables import BASE, Cells, bicubic, model, rows_of, write
 
 
@@ -141,7 +142,7 @@ def test_metrics_are_those_with_scores_and_know_their_direction(tmp_path: Path) 
 
 
 def test_the_name_of_a_published_protocol_stands_for_its_fields() -> None:
-    published = Test('B100', '4', (('protocol', 'liif'), ('protocol_fields', LIIF.describe())))
+    published = SharedTest('B100', '4', (('protocol', 'liif'), ('protocol_fields', LIIF.describe())))
     assert published.conditions == 'protocol liif'
-    own = Test('B100', '4', (('protocol', 'liif'), ('protocol_fields', 'color=RGB')))
+    own = SharedTest('B100', '4', (('protocol', 'liif'), ('protocol_fields', 'color=RGB')))
     assert own.conditions == 'protocol liif, protocol_fields color=RGB'
