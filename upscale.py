@@ -2,7 +2,7 @@
 
 import argparse
 
-from Orchestrators.upscaling import parse_size, upscale_files
+from Orchestrators.Prediction.upscaling import parse_size, upscale_files
 from Utilities.command_line import run_command
 
 

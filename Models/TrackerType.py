@@ -2,7 +2,7 @@ from enum import Enum
 
 
 class TrackerType(Enum):
-    """Where a run's curves can be watched. A member names its class and file in `Utilities/Trackers/`."""
+    """Where a run's curves can be watched. A member names its class and file in `Orchestrators/Training/Trackers/`."""
 
     TensorBoard = 'TensorBoard'
     """Files in the run's folder; nothing leaves the machine."""

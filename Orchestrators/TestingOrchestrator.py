@@ -14,8 +14,8 @@ from Configuration.BaseTestingConfiguration import BaseTestingConfiguration
 from Models.BenchmarkType import BenchmarkType
 from Models.QualityType import QualityType
 from Models.TestingStrategy import TestingStrategy
-from Orchestrators.cost import Cost, cost_columns, measure_cost
-from Orchestrators.evaluation import (
+from Orchestrators.Evaluation.cost import Cost, cost_columns, measure_cost
+from Orchestrators.Evaluation.evaluation import (
     Evaluated,
     Judges,
     Scores,
@@ -26,17 +26,17 @@ from Orchestrators.evaluation import (
     not_finite,
     without_pictures,
 )
-from Orchestrators.file_names import checkpoint_path
-from Orchestrators.self_ensemble import self_ensembled
-from Orchestrators.strategies import bicubic, predictor_of
-from Orchestrators.testing_tasks import Method, Task, limit_cell, refuse_other_protocol, tasks_of
-from Orchestrators.trained_model import TrainedModel, load_trained_model
+from Orchestrators.Evaluation.scale_consistency import scale_consistency
+from Orchestrators.Evaluation.testing_tasks import Method, Task, limit_cell, refuse_other_protocol, tasks_of
+from Orchestrators.Prediction.file_names import checkpoint_path
+from Orchestrators.Prediction.self_ensemble import self_ensembled
+from Orchestrators.Prediction.strategies import bicubic, predictor_of
+from Orchestrators.Prediction.trained_model import TrainedModel, load_trained_model
 from Utilities.Checkpoint import CheckpointError
 from Utilities.devices import allow_tf32, choose_device
 from Utilities.distributed import Ranks
 from Utilities.images import Pixels, to_pixels, write_png
 from Utilities.reports import append_csv, format_number, format_table
-from Utilities.scale_consistency import scale_consistency
 from Utilities.scales import AnyScale, scale_text
 from Utilities.version import code_version
 

@@ -14,27 +14,27 @@ from Datasets.TrainingCrops import TrainingBatch, TrainingCrops
 from Models.BenchmarkType import BenchmarkType
 from Models.Quality.QualityModel import QualityModel
 from Models.SavedModelType import SavedModelType
-from Orchestrators.failures import BatchNames, describe_failure, raise_if_out_of_memory
-from Orchestrators.file_names import checkpoint_path, run_folder
-from Orchestrators.Progress import Progress
-from Orchestrators.resuming import checkpoint_to_continue
+from Orchestrators.Prediction.file_names import checkpoint_path, run_folder
+from Orchestrators.Prediction.trained_model import load_initial_weights
 from Orchestrators.Steps.build import build_step
-from Orchestrators.trained_model import load_initial_weights
-from Orchestrators.training_pictures import read_pictures
-from Orchestrators.TrainingRecord import TrainingRecord, scalars_of
-from Orchestrators.Validation import Validation, ValidationResult, ValidationStoppedError
-from Utilities.averages import RunningMean
+from Orchestrators.Training.averages import RunningMean
+from Orchestrators.Training.failures import BatchNames, describe_failure, raise_if_out_of_memory
+from Orchestrators.Training.Pace import Pace
+from Orchestrators.Training.Progress import Progress
+from Orchestrators.Training.ProgressBar import ProgressBar
+from Orchestrators.Training.resuming import checkpoint_to_continue
+from Orchestrators.Training.Run import Run
+from Orchestrators.Training.tracking import Trackers
+from Orchestrators.Training.training_pictures import read_pictures
+from Orchestrators.Training.TrainingRecord import TrainingRecord, scalars_of
+from Orchestrators.Training.Validation import Validation, ValidationResult, ValidationStoppedError
 from Utilities.Checkpoint import Checkpoint
 from Utilities.command_line import RunFailedError
 from Utilities.devices import allow_tf32, choose_device, describe_computation
 from Utilities.distributed import Ranks
 from Utilities.find_class import find_class
-from Utilities.Pace import Pace
-from Utilities.ProgressBar import ProgressBar
-from Utilities.Run import Run
 from Utilities.seeding import restore_torch_states, seed_apart, torch_states
 from Utilities.StopRequest import StopRequest
-from Utilities.tracking import Trackers
 from Utilities.version import code_version
 
 _LOGGER = logging.getLogger(__name__)

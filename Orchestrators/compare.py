@@ -9,10 +9,10 @@ from Orchestrators.Comparison.findings import Findings
 from Orchestrators.Comparison.metrics import metrics_of
 from Orchestrators.Comparison.result_files import read_results
 from Orchestrators.Comparison.scores import gather_scores
+from Orchestrators.Comparison.statistics import RESAMPLES
 from Orchestrators.Comparison.tables import write_comparisons
 from Utilities.command_line import run_command
 from Utilities.reports import format_table
-from Utilities.statistics import RESAMPLES
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from Models import SavedModelType
-from Orchestrators.file_names import checkpoint_path
+from Orchestrators.Prediction.file_names import checkpoint_path
 from tests.tiny import TrainTiny, train_in_process
 from Utilities.Checkpoint import Checkpoint, content_hash
 

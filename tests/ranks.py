@@ -15,12 +15,12 @@ from Models import QualityType
 from Orchestrators.Steps.ReconstructionStep import ReconstructionStep
 from Orchestrators.Steps.SupervisedStep import SupervisedStep
 from Orchestrators.TestingOrchestrator import TestingOrchestrator
-from Orchestrators.Validation import Validation
+from Orchestrators.Training.Run import Run
+from Orchestrators.Training.Validation import Validation
 from tests.tiny import train_in_process
 from tests.tiny_networks import tiny
 from Utilities.Checkpoint import content_hash
 from Utilities.distributed import Ranks
-from Utilities.Run import Run
 
 forks = multiprocessing.get_context('forkserver')
 forks.set_forkserver_preload(['tests.warm'])

@@ -5,7 +5,7 @@ import torch
 
 from Models import DecoderType, EncoderType, SavedModelType
 from Models.build import build_super_resolver
-from Orchestrators.file_names import checkpoint_path
+from Orchestrators.Prediction.file_names import checkpoint_path
 from Orchestrators.TrainingOrchestrator import TrainingOrchestrator
 from tests.conftest import PictureMaker
 from tests.tiny import TrainTiny

@@ -22,8 +22,8 @@ from Models import (
 from Models.Decoders.Decoder import Decoder
 from Models.Encoders.Encoder import Encoder
 from Models.Quality.QualityModel import QualityModel
+from Orchestrators.Training.Trackers.Tracker import Tracker
 from Utilities.find_class import find_class
-from Utilities.Trackers.Tracker import Tracker
 
 ROOT = Path(__file__).parent.parent
 OPEN_SETS = [
@@ -31,7 +31,7 @@ OPEN_SETS = [
     (DecoderType, 'Models.Decoders', Decoder, set()),
     (LossType, 'Losses', Loss, {'WeightedSum'}),
     (QualityType, 'Models.Quality', QualityModel, set()),
-    (TrackerType, 'Utilities.Trackers', Tracker, set()),
+    (TrackerType, 'Orchestrators.Training.Trackers', Tracker, set()),
 ]
 
 

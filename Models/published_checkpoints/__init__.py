@@ -1,11 +1,10 @@
-"""Official files of the published networks, read and converted: `python -m Models.published_checkpoints FILE`.
+"""Official files of the published networks, read and converted: `python -m Orchestrators.convert FILE`.
 
 `key_maps` has our key for each official one, `specifications` reads the name and arguments that files of LIIF's family
 carry, `recognition` and `shapes` read keys and shapes where files say no more, `generators` the constructor arguments
 of the other repositories.
 """
 
-from Models.published_checkpoints.conversion import convert
 from Models.published_checkpoints.files import PublishedFile, read_published
 from Models.published_checkpoints.key_maps import (
     KeyMap,
@@ -29,7 +28,6 @@ __all__ = [
     'PublishedFile',
     'PublishedNetwork',
     'UnknownNetworkError',
-    'convert',
     'from_basicsr_edsr',
     'from_basicsr_rcan',
     'from_liif',

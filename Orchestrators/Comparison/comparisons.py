@@ -12,7 +12,7 @@ import numpy as np
 from Orchestrators.Comparison.metrics import Metric
 from Orchestrators.Comparison.result_files import Row
 from Orchestrators.Comparison.scores import Run, Scores, Test
-from Utilities.statistics import RESAMPLES, Interval, Values, bootstrap_intervals, holm, wilcoxon_p_value
+from Orchestrators.Comparison.statistics import RESAMPLES, Interval, Values, bootstrap_intervals, holm, wilcoxon_p_value
 
 _LOGGER = logging.getLogger(__name__)
 

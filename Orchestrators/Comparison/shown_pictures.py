@@ -16,10 +16,10 @@ from Models.BenchmarkType import BenchmarkType
 from Models.Quality.PSNR import PSNR
 from Orchestrators.Comparison.result_files import Row
 from Orchestrators.Comparison.scores import BICUBIC, Scores, Test
-from Orchestrators.strategies import bicubic
-from Orchestrators.trained_model import TrainedModel, load_trained_model
+from Orchestrators.Evaluation.scoring import ScoreColor, in_color, shave
+from Orchestrators.Prediction.strategies import bicubic
+from Orchestrators.Prediction.trained_model import TrainedModel, load_trained_model
 from Utilities.images import Pixels, read_image, to_pixels, to_tensor
-from Utilities.scoring import ScoreColor, in_color, shave
 
 _LOGGER = logging.getLogger(__name__)
 

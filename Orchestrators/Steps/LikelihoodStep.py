@@ -7,10 +7,10 @@ from torch.optim import Optimizer
 
 from Datasets.TrainingCrops import TrainingBatch
 from Models.SuperResolver import SuperResolver
+from Orchestrators.Steps.schedules import Schedule
 from Orchestrators.Steps.StepSettings import StepSettings
 from Orchestrators.Steps.SupervisedStep import SupervisedStep
 from Utilities.distributed import ALONE, Ranks
-from Utilities.schedules import Schedule
 
 _PLAIN = StepSettings()
 

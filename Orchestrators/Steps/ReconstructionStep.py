@@ -10,10 +10,10 @@ from Datasets.TrainingCrops import TrainingBatch, arrange_pixels
 from Losses.WeightedSum import WeightedSum
 from Models.SamplingType import SamplingType
 from Models.SuperResolver import SuperResolver
+from Orchestrators.Steps.schedules import Schedule
 from Orchestrators.Steps.StepSettings import StepSettings
 from Orchestrators.Steps.SupervisedStep import SupervisedStep
 from Utilities.distributed import ALONE, Ranks
-from Utilities.schedules import Schedule
 
 _PLAIN = StepSettings()
 

@@ -13,12 +13,12 @@ from torch.optim import Optimizer
 
 from Datasets.TrainingCrops import TrainingBatch
 from Models.SuperResolver import SuperResolver
+from Orchestrators.Steps.schedules import Schedule
 from Orchestrators.Steps.StepSettings import StepSettings
 from Orchestrators.Steps.TrainingStep import TrainingStep
 from Orchestrators.Steps.Updater import Updater
 from Orchestrators.Steps.WeightAverage import WeightAverage
 from Utilities.distributed import ALONE, Ranks
-from Utilities.schedules import Schedule
 
 _PLAIN = StepSettings()
 

@@ -13,11 +13,11 @@ from Models.build import build_super_resolver
 from Models.LossType import LossType
 from Models.SamplingType import SamplingType
 from Models.ScheduleType import ScheduleType
+from Orchestrators.Steps import schedules
 from Orchestrators.Steps.LikelihoodStep import LikelihoodStep
 from Orchestrators.Steps.ReconstructionStep import ReconstructionStep
 from Orchestrators.Steps.StepSettings import StepSettings
 from Orchestrators.Steps.TrainingStep import TrainingStep
-from Utilities import schedules
 from Utilities.devices import check_compiler
 from Utilities.distributed import ALONE, Ranks
 from Utilities.find_class import check_options, find_class

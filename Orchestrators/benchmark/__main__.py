@@ -1,4 +1,4 @@
-"""How fast, and in how much memory: our networks against the published algorithms written plainly (tests/naive.py)."""
+"""Speed and memory of our networks against the published algorithms written plainly (`naive.py`)."""
 
 import argparse
 from pathlib import Path

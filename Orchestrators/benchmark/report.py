@@ -40,8 +40,8 @@ def _introduction(results: 'Results') -> str:
     compiled = ', ours through torch.compile' if plan.compile else ''
     return f"""# Benchmarks
 
-Ours against the published algorithms written plainly ([`tests/naive.py`](../tests/naive.py): features unfolded, each
-corner through the whole MLP, 30 000 queries a chunk; SRNO and HIIF all at once, CLIT 4 000), with the same weights, the
+Ours against the published algorithms written plainly ([`naive.py`](../Orchestrators/benchmark/naive.py): features
+unfolded, each corner through the whole MLP, 30 000 queries a chunk; SRNO and HIIF all at once, CLIT 4 000), with the same weights, the
 same encoder (EDSR-baseline) and the published sizes. Both run in one process in turn, {plan.alternations} times each;
 given are medians, ratios of neighbors in time, and their quartiles in brackets. Time is {clock}.
 

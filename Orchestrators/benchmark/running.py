@@ -10,11 +10,11 @@ import torch
 
 from Models.DecoderType import DecoderType
 from Models.SuperResolver import SuperResolver
-from Orchestrators.benchmark import report
+from Orchestrators.benchmark import naive, report
 from Orchestrators.benchmark.loader import CacheKind, samples_per_second
 from Orchestrators.benchmark.measuring import Comparison, Spread, alternate, clock_of, peak_memory
 from Orchestrators.benchmark.Plan import Case, Plan
-from Orchestrators.benchmark.subjects import TrainingStep, Upscaling, build_model, find_naive, in_precision
+from Orchestrators.benchmark.subjects import TrainingStep, Upscaling, build_model, in_precision
 from Utilities.devices import choose_device
 from Utilities.version import code_version
 
@@ -68,7 +68,6 @@ def run(plan: Plan, folder: Path) -> Results:
     Raises:
         ValueError: without the folder tests/, or for a device that is not there.
     """
-    naive = find_naive()
     device = choose_device(plan.device)
     if 'memory' in plan.parts and device.type == 'cpu':
         # Threads do not survive the fork that memory is measured in, so it comes before the first of them.

@@ -1,9 +1,7 @@
 """What is measured: the same weights used by us and by the plain form."""
 
 import contextlib
-import importlib
 from collections.abc import Iterator
-from types import ModuleType
 
 import torch
 from torch import Tensor
@@ -15,21 +13,6 @@ from Models.EncoderType import EncoderType
 from Models.SuperResolver import SuperResolver
 from Orchestrators.benchmark.Plan import Case, Plan
 from Utilities.coordinates import cell_of, coordinates_of, pixel_centers
-
-
-def find_naive() -> ModuleType:
-    """The plain forms, which are tests.
-
-    Raises:
-        ValueError: where the tests are not at hand.
-    """
-    try:
-        return importlib.import_module('tests.naive')
-    except ModuleNotFoundError as error:
-        raise ValueError(
-            'The benchmark compares with tests/naive.py, which is missing: run it in a clone of the repository that '
-            f'has its folder tests/ ({error}).'
-        ) from error
 
 
 @contextlib.contextmanager

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from Models import DecoderType, EncoderType
+from Orchestrators.Prediction.live_memory import LiveMemory
 from tests.tiny_networks import tiny
-from Utilities.live_memory import LiveMemory
 
 LR_SIZE = (6, 7)
 CHUNK = 84

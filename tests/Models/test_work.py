@@ -8,7 +8,7 @@ from torch import Tensor
 
 from Models import DecoderType
 from Models.Decoders.Decoder import Decoder
-from tests import naive
+from Orchestrators.benchmark import naive
 from tests.counting import multiply_adds, peak_bytes
 from Utilities.coordinates import PixelChunks, cell_of, coordinates_of, pixel_centers
 from Utilities.find_class import find_class

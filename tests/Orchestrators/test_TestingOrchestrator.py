@@ -17,8 +17,8 @@ from Configuration.protocols import LIIF
 from Datasets.BenchmarkImages import BenchmarkImages
 from Datasets.benchmarks import BENCHMARKS, hr_files, official_lr_folder
 from Models import BenchmarkType, QualityType, SavedModelType, TestingStrategy
-from Orchestrators.evaluation import build_judges, evaluate, mean_scores, score
-from Orchestrators.strategies import bicubic
+from Orchestrators.Evaluation.evaluation import build_judges, evaluate, mean_scores, score
+from Orchestrators.Prediction.strategies import bicubic
 from Orchestrators.TestingOrchestrator import TestingOrchestrator
 from Orchestrators.TrainingOrchestrator import TrainingOrchestrator
 from tests.conftest import PictureMaker

@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from Models import DecoderType, SavedModelType, TrackerType
-from Orchestrators.file_names import checkpoint_path
-from Orchestrators.Progress import Progress
+from Orchestrators.Prediction.file_names import checkpoint_path
+from Orchestrators.Training.Progress import Progress
 from Orchestrators.TrainingOrchestrator import TrainingOrchestrator
 from tests.conftest import PictureMaker
 from tests.killed_runs import after_a_moment, fingerprint, start, state_of, stop_and_continue

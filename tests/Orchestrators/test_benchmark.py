@@ -1,6 +1,5 @@
 """The benchmark's arithmetic and its page; nothing is timed here."""
 
-import importlib
 import sys
 from pathlib import Path
 
@@ -8,11 +7,11 @@ import pytest
 import torch
 
 from Models import DecoderType
-from Orchestrators.benchmark import loader
+from Orchestrators.benchmark import loader, naive
 from Orchestrators.benchmark.measuring import Spread, alternate, peak_memory
 from Orchestrators.benchmark.Plan import COMPARED, Plan
 from Orchestrators.benchmark.running import run
-from Orchestrators.benchmark.subjects import TrainingStep, build_model, find_naive
+from Orchestrators.benchmark.subjects import TrainingStep, build_model
 
 CPU = torch.device('cpu')
 
@@ -67,7 +66,7 @@ def test_a_training_step_learns_the_same_on_both_sides(decoder: DecoderType) -> 
     if decoder is DecoderType.CLIT:
         pytest.skip('at its published size it takes gigabytes')
     model = build_model(decoder, Plan(), CPU)
-    step = TrainingStep(model, find_naive(), batch=2, patch=6)
+    step = TrainingStep(model, naive, batch=2, patch=6)
     state = {key: value.clone() for key, value in model.state_dict().items()}
     gradients = []
     for act in (step.ours, step.plain):
@@ -101,15 +100,6 @@ def test_without_matplotlib_the_page_is_written_all_the_same(
     run(plan, tmp_path)
     assert 'needs matplotlib' in caplog.text or not Path('/proc/self/clear_refs').exists()
     assert 'benchmarks.png' not in (tmp_path / 'benchmarks.md').read_text(encoding='utf-8')
-
-
-def test_without_the_tests_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(name: str) -> None:
-        raise ModuleNotFoundError(f'No module named {name!r}')
-
-    monkeypatch.setattr(importlib, 'import_module', missing)
-    with pytest.raises(ValueError, match=r'tests/naive\.py, which is missing: run it in a clone'):
-        find_naive()
 
 
 def test_an_impossible_plan_is_refused() -> None:

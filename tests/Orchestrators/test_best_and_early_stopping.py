@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from Models import QualityType, SavedModelType, ScheduleType
-from Orchestrators.file_names import checkpoint_path
+from Orchestrators.Prediction.file_names import checkpoint_path
+from Orchestrators.Training.Validation import Validation, ValidationResult, ValidationStoppedError
 from Orchestrators.TrainingOrchestrator import TrainingOrchestrator
-from Orchestrators.Validation import Validation, ValidationResult, ValidationStoppedError
 from tests.conftest import PictureMaker
 from tests.tiny import TrainTiny
 from Utilities.Checkpoint import Checkpoint, content_hash

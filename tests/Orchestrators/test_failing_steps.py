@@ -12,7 +12,7 @@ import torch
 from Datasets.TrainingCrops import TrainingBatch, TrainingCrops
 from Losses.PixelL1 import PixelL1
 from Models import SavedModelType
-from Orchestrators.file_names import checkpoint_path
+from Orchestrators.Prediction.file_names import checkpoint_path
 from Orchestrators.Steps.SupervisedStep import SupervisedStep
 from Orchestrators.TrainingOrchestrator import TrainingOrchestrator
 from tests.conftest import PictureMaker

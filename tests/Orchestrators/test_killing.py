@@ -12,7 +12,7 @@ import pytest
 import Datasets.loaders
 from Datasets.TrainingCrops import TrainingCrops
 from Models import SavedModelType
-from Orchestrators.file_names import checkpoint_path
+from Orchestrators.Prediction.file_names import checkpoint_path
 from Orchestrators.TrainingOrchestrator import TrainingOrchestrator
 from tests.conftest import PictureMaker
 from tests.killed_runs import fingerprint, output_of, processes_of, start, state_of, wait_for

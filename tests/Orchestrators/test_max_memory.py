@@ -16,12 +16,12 @@ from torch import Tensor
 from Configuration import BaseTestingConfiguration
 from Models import DecoderType, EncoderType, TestingStrategy
 from Models.SuperResolver import SuperResolver
-from Orchestrators.memory_plan import HeldMemory, MemoryPlanner
-from Orchestrators.prediction import WholePredictor
-from Orchestrators.strategies import PlannedPredictor, exactness_of, predictor_of
-from Orchestrators.working_memory import WorkingMemory
+from Orchestrators.Prediction.live_memory import LiveMemory
+from Orchestrators.Prediction.memory_plan import HeldMemory, MemoryPlanner
+from Orchestrators.Prediction.prediction import WholePredictor
+from Orchestrators.Prediction.strategies import PlannedPredictor, exactness_of, predictor_of
+from Orchestrators.Prediction.working_memory import WorkingMemory
 from tests.tiny_networks import tiny
-from Utilities.live_memory import LiveMemory
 from Utilities.memory import MIB, used_memory
 
 CPU = torch.device('cpu')

@@ -14,9 +14,9 @@ from torch import Tensor
 from Datasets.BenchmarkImages import BenchmarkImages
 from Models import BenchmarkType, DecoderType, EncoderType, TestingStrategy
 from Models.SuperResolver import SuperResolver
-from Orchestrators.evaluation import evaluate
-from Orchestrators.prediction import NetworkPredictor
-from Orchestrators.strategies import predictor_of
+from Orchestrators.Evaluation.evaluation import evaluate
+from Orchestrators.Prediction.prediction import NetworkPredictor
+from Orchestrators.Prediction.strategies import predictor_of
 from tests.conftest import PictureMaker
 from tests.tiny_networks import tiny
 from Utilities.command_line import RunFailedError
@@ -65,7 +65,7 @@ def test_half_the_chunk_does_it_and_is_told_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     expected = by(tiny(EncoderType.EDSR, decoder), strategy)(lr, SIZE)
-    caplog.set_level(logging.WARNING, logger='Orchestrators.prediction')
+    caplog.set_level(logging.WARNING, logger='Orchestrators.Prediction.prediction')
     model, asked = with_room_for(45, decoder, monkeypatch)
     predict = by(model, strategy)
     for _ in range(2):
@@ -79,7 +79,7 @@ def test_half_the_chunk_does_it_and_is_told_once(
 
 def test_rows_that_were_handed_over_are_not_made_anew(lr: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory may run out late; a file that is written from top to bottom can't take rows back."""
-    monkeypatch.setattr('Orchestrators.prediction.strip_rows', lambda _: 2)
+    monkeypatch.setattr('Orchestrators.Prediction.prediction.strip_rows', lambda _: 2)
     model = tiny(EncoderType.EDSR, DecoderType.MetaSR)
     expected = model.upscale(lr, SIZE)
     original, calls = model.decoder.query, []

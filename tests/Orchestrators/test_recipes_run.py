@@ -11,7 +11,7 @@ import pytest
 import Configuration
 from Configuration.TrainingConfiguration import TrainingConfiguration
 from Models import DecoderType, RecipeType, SamplingType, SavedModelType, ScheduleType
-from Orchestrators.file_names import checkpoint_path
+from Orchestrators.Prediction.file_names import checkpoint_path
 from Orchestrators.Steps.ReconstructionStep import ReconstructionStep
 from Orchestrators.TrainingOrchestrator import TrainingOrchestrator
 from tests.conftest import PictureMaker

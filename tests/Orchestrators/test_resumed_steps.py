@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from Models import DecoderType, SavedModelType
-from Orchestrators.file_names import checkpoint_path
+from Orchestrators.Prediction.file_names import checkpoint_path
 from Orchestrators.Steps.SupervisedStep import SupervisedStep
 from Orchestrators.TrainingOrchestrator import TrainingOrchestrator
 from tests.conftest import PictureMaker

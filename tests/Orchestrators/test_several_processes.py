@@ -11,7 +11,7 @@ import torch
 
 from Datasets.loaders import EpochBatches
 from Models import BenchmarkType, DecoderType, EncoderType, QualityType, SavedModelType
-from Orchestrators.file_names import checkpoint_path
+from Orchestrators.Prediction.file_names import checkpoint_path
 from Orchestrators.TrainingOrchestrator import TrainingOrchestrator
 from tests import ranks
 from tests.conftest import PictureMaker

@@ -13,10 +13,10 @@ import pytest
 import Datasets.loaders
 import Utilities.Checkpoint
 from Models import SavedModelType
-from Orchestrators.file_names import checkpoint_path
+from Orchestrators.Prediction.file_names import checkpoint_path
 from Orchestrators.Steps.SupervisedStep import SupervisedStep
+from Orchestrators.Training.Validation import Validation
 from Orchestrators.TrainingOrchestrator import TrainingOrchestrator
-from Orchestrators.Validation import Validation
 from tests.conftest import PictureMaker
 from tests.killed_runs import fingerprint, output_of, processes_of, start, state_of, wait_for
 from tests.tiny import TrainTiny

@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 
 from Models import DecoderType, EncoderType, TestingStrategy
-from Orchestrators import upscaled_pictures
-from Orchestrators.prediction import NetworkPredictor
-from Orchestrators.strategies import predictor_of
-from Orchestrators.upscaled_pictures import refuse_without_memory, write_upscaled
-from Orchestrators.upscaling import upscale_files
+from Orchestrators.Prediction import upscaled_pictures
+from Orchestrators.Prediction.prediction import NetworkPredictor
+from Orchestrators.Prediction.strategies import predictor_of
+from Orchestrators.Prediction.upscaled_pictures import refuse_without_memory, write_upscaled
+from Orchestrators.Prediction.upscaling import upscale_files
 from tests.conftest import smooth_picture
 from tests.tiny_networks import tiny
 from Utilities.images import read_image, to_pixels, to_tensor
@@ -21,7 +21,7 @@ from Utilities.memory import MIB
 
 def predictor(strategy: TestingStrategy, monkeypatch: pytest.MonkeyPatch) -> NetworkPredictor:
     model = tiny(EncoderType.EDSR, DecoderType.LIIF)
-    monkeypatch.setattr('Orchestrators.prediction.strip_rows', lambda _: 7)
+    monkeypatch.setattr('Orchestrators.Prediction.prediction.strip_rows', lambda _: 7)
     side = None if strategy is TestingStrategy.Simple else 11
     return predictor_of(model, strategy, model.mean.device, 100, side)
 
@@ -75,7 +75,7 @@ def own(monkeypatch: pytest.MonkeyPatch) -> Path:
         network = tiny(EncoderType.EDSR, DecoderType.LIIF)
         name = 'EDSR-LIIF'
 
-    monkeypatch.setattr('Orchestrators.upscaling.load_trained_model', lambda *_: Loaded)
+    monkeypatch.setattr('Orchestrators.Prediction.upscaling.load_trained_model', lambda *_: Loaded)
     Image.fromarray(smooth_picture(20, 30, 0)).save('own.png')
     return Path('own.png')
 

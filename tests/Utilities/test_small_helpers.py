@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from Utilities.averages import RunningMean
-from Utilities.color import luma
+from Orchestrators.Evaluation.color import luma
+from Orchestrators.Evaluation.scoring import shave
+from Orchestrators.Training.averages import RunningMean
+from Orchestrators.Training.pictures import labeled_strip, most_detailed_window
+from Orchestrators.Training.Run import Run
 from Utilities.command_line import RunFailedError, run_command
 from Utilities.coordinates import cell_of, coordinates_of, nearest_pixel, pixel_centers, relative_cell
 from Utilities.devices import choose_device
-from Utilities.pictures import labeled_strip, most_detailed_window
 from Utilities.reports import append_csv, format_table
-from Utilities.Run import Run
-from Utilities.scoring import shave
 from Utilities.seeding import Streams, generator_for
 
 
@@ -141,7 +141,7 @@ def test_a_folder_that_can_not_be_written_is_refused(tmp_path: Path) -> None:
 
 
 HOLD = (
-    'import sys, torch, time; from pathlib import Path; from Utilities.Run import Run\n'
+    'import sys, torch, time; from pathlib import Path; from Orchestrators.Training.Run import Run\n'
     'with Run.start(Path(sys.argv[1]), torch.device("cpu")):\n'
     '    print("held", flush=True); time.sleep(60)\n'
 )

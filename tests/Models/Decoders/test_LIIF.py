@@ -8,7 +8,7 @@ from Models import DecoderType, EncoderType
 from Models.build import build_super_resolver
 from Models.Decoders.LIIF import LIIF
 from Models.SuperResolver import SuperResolver
-from tests.naive import naive_liif
+from Orchestrators.benchmark.naive import naive_liif
 
 
 @pytest.mark.parametrize(('ensemble', 'unfold', 'cell_decode'), list(itertools.product([True, False], repeat=3)))

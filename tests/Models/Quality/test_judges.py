@@ -14,10 +14,10 @@ from Models.Quality.LPIPS import LPIPS
 from Models.Quality.PSNR import PSNR
 from Models.Quality.QualityModel import UnavailableError
 from Models.Quality.SSIM import SSIM
-from Orchestrators.evaluation import build_judges, score
+from Orchestrators.Evaluation.evaluation import build_judges, score
+from Orchestrators.Evaluation.scoring import ScoreColor, in_color, shave
 from tests.reference_files import Reference
 from Utilities.images import to_tensor
-from Utilities.scoring import ScoreColor, in_color, shave
 
 
 @pytest.mark.parametrize('border', [0, 4])

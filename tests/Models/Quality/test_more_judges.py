@@ -22,7 +22,7 @@ from Models.Quality.MS_SSIM import MS_SSIM
 from Models.Quality.NIQE import NIQE
 from Models.Quality.QualityModel import QualityModel, UnavailableError
 from Models.Quality.SSIM import SSIM
-from Orchestrators.evaluation import build_judges, score
+from Orchestrators.Evaluation.evaluation import build_judges, score
 from tests.conftest import smooth_picture
 from tests.reference_files import Reference
 from Utilities.find_class import find_class

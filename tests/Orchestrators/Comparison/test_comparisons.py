@@ -12,9 +12,9 @@ from Orchestrators.Comparison.comparisons import Result, compare
 from Orchestrators.Comparison.metrics import metrics_of
 from Orchestrators.Comparison.result_files import read_results
 from Orchestrators.Comparison.scores import gather_scores
+from Orchestrators.Comparison.statistics import bootstrap_intervals
 from Orchestrators.Comparison.tables import Table, to_latex, to_markdown, write_comparisons
 from tests.result_tables import bicubic, model, write
-from Utilities.statistics import bootstrap_intervals
 
 
 def results_of(

@@ -24,9 +24,9 @@ from Orchestrators.Comparison.metrics import metrics_of
 from Orchestrators.Comparison.result_files import read_results
 from Orchestrators.Comparison.scores import gather_scores
 from Orchestrators.Comparison.shown_pictures import PictureUnavailableError, ShownPictures
+from Orchestrators.Prediction.trained_model import load_trained_model
 from Orchestrators.report import write_report
 from Orchestrators.TestingOrchestrator import TestingOrchestrator
-from Orchestrators.trained_model import load_trained_model
 from Orchestrators.TrainingOrchestrator import TrainingOrchestrator
 from tests.conftest import PictureMaker
 from tests.result_tables import bicubic, model, write

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from Orchestrators.Steps.build import build_step
+from Orchestrators.Training.Validation import Validation
 from Orchestrators.TrainingOrchestrator import TrainingOrchestrator
-from Orchestrators.Validation import Validation
 from tests.conftest import PictureMaker
 from tests.tiny import TrainTiny
 from tests.tiny_steps import compare_compiled, tiny_batch, tiny_step

@@ -1,0 +1,156 @@
+"""What a test consists of: each benchmark at each scale, as the protocol has it; and by which methods."""
+
+import csv
+import dataclasses
+import logging
+from pathlib import Path
+
+from Configuration.BaseTestingConfiguration import BaseTestingConfiguration
+from Configuration.protocols import Protocol
+from Datasets.BenchmarkImages import BenchmarkImages
+from Datasets.benchmarks import BENCHMARKS, Benchmark, hr_files
+from Datasets.target_size import scale_to_size
+from Models.BenchmarkType import BenchmarkType
+from Models.DecoderType import DecoderType
+from Models.SuperResolver import SuperResolver
+from Orchestrators.Evaluation.evaluation import Evaluated
+from Orchestrators.Evaluation.scoring import ScoreColor
+from Orchestrators.Prediction.self_ensemble import Views
+from Orchestrators.Prediction.strategies import Predictor
+from Utilities.scales import AnyScale, scale_text
+
+_LOGGER = logging.getLogger(__name__)
+_SMALL_PX = 512
+"""Height and width up to which a picture is also upscaled whole, to measure the difference."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """One benchmark at one scale."""
+
+    benchmark: BenchmarkType
+    scale: AnyScale
+    row: Benchmark
+    images: BenchmarkImages
+    protocol: Protocol
+    size: tuple[int, int] | None
+    """(height, width) of all results, if it is fixed."""
+
+    @property
+    def color(self) -> ScoreColor:
+        """What is compared: RGB or Y."""
+        return self.protocol.color_of(self.row.kind)
+
+    @property
+    def border_px(self) -> int:
+        """Pixels shaved off each side."""
+        return self.protocol.border_px(self.row.kind, self.scale)
+
+    @property
+    def folder(self) -> str:
+        """Name of the folder for its pictures: `Set5_x2`, `Set5_x2x3.5_to_300x200_thera`."""
+        size = f'_to_{self.size[1]}x{self.size[0]}' if self.size else ''
+        protocol = '' if self.protocol.name == 'liif' else f'_{self.protocol.name}'
+        return f'{self.benchmark.name}_x{scale_text(self.scale)}{size}{protocol}'
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """A way of upscaling that gets rows of its own."""
+
+    name: str
+    predict: Predictor
+    self_ensemble: Views = 1
+
+    whole: Predictor | None = None
+    """The same with whole pictures, if `predict` may only approximate it."""
+
+    def difference_from_whole(self, result: Evaluated) -> float | None:
+        """Largest absolute difference of an approximate picture from the whole, in 0..1; None: not measured.
+
+        Only small pictures are: tiles may be there because the whole does not fit into memory.
+        """
+        height, width = result.sr.shape[2:]
+        if self.whole is None or result.exactness == 'exact' or max(height, width) > _SMALL_PX:
+            return None
+        difference = (self.whole(result.lr, (height, width)) - result.sr).abs().max().item()
+        _LOGGER.info(
+            '%s, %dx%d pixels: approximate, differs from the whole by up to %.2g (of 1).',
+            result.name, width, height, difference,
+        )  # fmt: skip
+        return difference
+
+
+def tasks_of(configuration: BaseTestingConfiguration, benchmark: BenchmarkType) -> list[Task]:
+    """A benchmark at each scale that is asked for.
+
+    Raises:
+        ValueError, OSError: if its pictures are missing or unusable.
+    """
+    row = BENCHMARKS[benchmark]
+    if benchmark is BenchmarkType.BENCHMARK and configuration.valid_data_path is None:
+        raise ValueError('valid_data_path must name a folder of HR pictures for BenchmarkType.BENCHMARK, got None.')
+    # The paths belong to the user's own folder; a named benchmark in the same call keeps its own files.
+    own = benchmark in (BenchmarkType.BENCHMARK, configuration.benchmark)
+    files = hr_files(benchmark, configuration.valid_data_path if own else None)[: configuration.total_example]
+    lr_folders = configuration.valid_data_pathScale if own else None
+    size = None if configuration.eval_size is None else configuration.eval_size[::-1]
+    protocol = configuration.protocol
+    scales = scales_of(configuration.eval_scale, row.scales)
+    if size is not None and lr_folders is not None:
+        scales, size_of_made = (_simplified(scale_to_size(files, Path(lr_folders), size)),), None
+    else:
+        size_of_made = size
+    tasks = []
+    for scale in scales:
+        lr_folder = None if lr_folders is None else Path(lr_folders.replace('{scale}', scale_text(scale)))
+        images = BenchmarkImages.of_protocol(
+            benchmark,
+            files,
+            scale,
+            lr_folder,
+            official_scales=protocol.official_lr_scales,
+            convention=protocol.lr_bicubic,
+            hr_multiple=protocol.hr_multiple,
+            size=size_of_made,
+        )
+        tasks.append(Task(benchmark, scale, row, images, protocol, size))
+    return tasks
+
+
+def scales_of(
+    setting: float | tuple[float | tuple[float, float], ...] | None, published: tuple[float, ...]
+) -> tuple[AnyScale, ...]:
+    """The scales that a setting means, with pairs in the order of shapes: it has them as (horizontal, vertical)."""
+    if setting is None:
+        return published
+    entries = setting if isinstance(setting, tuple) else (setting,)
+    return tuple(_simplified(entry[::-1]) if isinstance(entry, tuple) else entry for entry in entries)
+
+
+def _simplified(scale: tuple[float, float]) -> AnyScale:
+    return scale[0] if scale[0] == scale[1] else scale
+
+
+def limit_cell(network: SuperResolver, decoder: DecoderType, protocol: Protocol) -> None:
+    """Let a network see the cells that a protocol lets it see."""
+    if protocol.cell_scale_max != 'network' and decoder is not DecoderType.Native:
+        network.decoder.limit_cell(protocol.cell_scale_max)
+
+
+def refuse_other_protocol(table: Path, protocol: Protocol) -> None:
+    """Refuse a protocol under whose name a table has rows that were compared differently.
+
+    Raises:
+        ValueError: with both descriptions.
+    """
+    if not table.exists():
+        return
+    with table.open(encoding='utf-8', newline='') as file:
+        for row in csv.DictReader(file):
+            found = row.get('protocol_fields')
+            if row.get('protocol') == protocol.name and found and found != protocol.describe():
+                raise ValueError(
+                    f'{table} has rows of another protocol {protocol.name!r}: {found}. This one is '
+                    f'{protocol.describe()}. Give it a name of its own.'
+                )

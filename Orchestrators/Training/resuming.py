@@ -1,0 +1,96 @@
+"""Which checkpoint a run continues from, and whether it may."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from Configuration.TrainingConfiguration import TrainingConfiguration
+from Models.SavedModelType import SavedModelType
+from Orchestrators.Prediction.file_names import checkpoint_path
+from Utilities.Checkpoint import Checkpoint, CheckpointError, remove_leftovers
+from Utilities.devices import describe_computation
+
+_LOGGER = logging.getLogger(__name__)
+
+
+def checkpoint_to_continue(recipe: TrainingConfiguration, device: torch.device) -> Checkpoint | None:
+    """The checkpoint that the recipe's `resume` asks for; None to start anew. Call it while holding the run's lock.
+
+    Raises:
+        ValueError: if a run is there that must not be continued, or one is asked for that can't be.
+    """
+    last = checkpoint_path(recipe, SavedModelType.Last, recipe.save_path)
+    for kind in SavedModelType:
+        remove_leftovers(checkpoint_path(recipe, kind, recipe.save_path))
+    if recipe.resume is False:
+        if last.exists():
+            raise ValueError(
+                f'{last} exists, and resume is False. Set resume = True to continue it, or move it away or change '
+                'save_path to start anew.'
+            )
+        return None
+    path = last if recipe.resume is True else Path(recipe.resume)
+    checkpoint = Checkpoint.load_newest(path) if recipe.resume is True else Checkpoint.load(path)
+    if checkpoint is None:
+        return None
+    _refuse_other_configuration(checkpoint, recipe, path)
+    _refuse_without_random_state(checkpoint, path)
+    _warn_of_other_bits(checkpoint, device)
+    return checkpoint
+
+
+def _refuse_without_random_state(checkpoint: Checkpoint, path: Path) -> None:
+    if 'cpu' not in checkpoint.rng:
+        raise CheckpointError(f'{path} holds no state of the random generators, so no run can go on from it.')
+    try:
+        torch.Generator().set_state(checkpoint.rng['cpu'])
+    except (RuntimeError, TypeError) as error:
+        raise CheckpointError(
+            f'{path} holds a state of the random generators that torch does not take, so no run can go on from it: '
+            f'{error}.'
+        ) from error
+
+
+def _warn_of_other_bits(checkpoint: Checkpoint, device: torch.device) -> None:
+    before = {'torch': checkpoint.torch_version} | checkpoint.computed_on
+    now = {'torch': str(torch.__version__)} | describe_computation(device)
+    changes = [f'{name} {value}, now {now[name]}' for name, value in before.items() if now.get(name, value) != value]
+    if changes:
+        _LOGGER.warning(
+            'The checkpoint was written with %s: the run goes on, but its last bits differ from those of a run that '
+            'was never stopped.',
+            '; '.join(changes),
+        )
+
+
+def _refuse_other_configuration(checkpoint: Checkpoint, recipe: TrainingConfiguration, path: Path) -> None:
+    found, present = _as_of_today(checkpoint.configuration), recipe.to_dict()
+    names = sorted((set(present) | set(found)) - set(recipe.may_change_on_resume))
+    rows = [
+        f'  {name}: {found.get(name, "absent")!r} in the file, {present.get(name, "absent")!r} in the recipe'
+        for name in names
+        if found.get(name, 'absent') != present.get(name, 'absent')
+    ]
+    if rows:
+        raise CheckpointError(
+            f'The checkpoint {path} was trained with other settings than this recipe has:\n' + '\n'.join(rows) + '\n'
+            'Restore them to continue it, or give the changed recipe a class or a name of its own.'
+        )
+
+
+def _as_of_today(found: Mapping[str, Any]) -> dict[str, Any]:
+    """A checkpoint's configuration with the settings added since: it was trained as their defaults were then."""
+    defaults = TrainingConfiguration(recipe='Defaults').to_dict()
+    kept = {name: value for name, value in found.items() if name not in _RETIRED}
+    losses = [{'options': {}} | term for term in found.get('losses', ())]
+    return defaults | _DEFAULTS_THEN | kept | {'losses': losses}
+
+
+_RETIRED = ('tensorboard', 'images_in_memory')
+"""Settings that are no more; none of them changed what a run learns."""
+
+_DEFAULTS_THEN = {'channels_last': False}
+"""What a file that does not name a setting was trained with, where the default is another today."""
