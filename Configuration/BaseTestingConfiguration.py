@@ -68,13 +68,13 @@ class BaseTestingConfiguration(ModelConfiguration):
     """MiB that a picture may be made in, for `Simple`: one that needs more is cut into tiles, which are planned before
     the run; if the network has no halo they are approximate, and called so. On a CPU it is all that the process takes,
     program, network, pictures and result included; on a GPU what torch takes there, network included (pictures and
-    result are then in the computer's memory). Judges are not included. None: no limit, the whole at once."""
+    result are then in the computer's memory). Metrics are not included. None: no limit, the whole at once."""
 
     self_ensemble: Literal[1, 4, 8] | None = None
     """Views of each picture whose predictions are averaged, with any strategy: 1 is the picture alone, 4 its rotations,
     8 these and their mirror images. It takes that many times as long. None: as the protocol says."""
 
-    judges: tuple[QualityType, ...] = (QualityType.PSNR, QualityType.SSIM, QualityType.LPIPS)
+    metrics: tuple[QualityType, ...] = (QualityType.PSNR, QualityType.SSIM, QualityType.LPIPS)
     """Metrics. One that does not apply or can't be had is left out with its reason."""
 
     measure_cost: bool = False

@@ -114,7 +114,7 @@ CIAOSR = Protocol(
 )
 """caojiezhang/CiaoSR, its test configurations: `GTmod12`, LR files up to x4, made while testing above, Y, 8 bits. That
 the files are MATLAB's, and the others Pillow's, is concluded. They have no DIV2K, which is taken alike here;
-the paper's DIV2K table is LIIF's protocol, to judge by its numbers. The tiles (192, overlap 32) are the strategy's."""
+the paper's DIV2K table is LIIF's protocol, as its numbers say. The tiles (192, overlap 32) are the strategy's."""
 
 MMAGIC = Protocol(
     name='mmagic', lr_bicubic='matlab', hr_multiple=12, color='RGB', extra_border_px_div2k=0, rounds_to_8_bits=True,

@@ -1,4 +1,4 @@
-"""Whether pictures to learn from are among those to be judged by."""
+"""Whether pictures to learn from are among those to be scored by."""
 
 import hashlib
 from pathlib import Path

@@ -2,7 +2,7 @@ from enum import Enum
 
 
 class QualityType(Enum):
-    """The judges. A member names its class and file: `QualityType.PSNR` is `PSNR` in `Models/Quality/PSNR.py`."""
+    """The metrics. A member names its class and file: `QualityType.PSNR` is `PSNR` in `Models/Quality/PSNR.py`."""
 
     PSNR = 'PSNR'
     """Peak signal-to-noise ratio in dB; higher is better."""

@@ -17,9 +17,9 @@ from Models.TestingStrategy import TestingStrategy
 from Orchestrators.Evaluation.cost import Cost, cost_columns, measure_cost
 from Orchestrators.Evaluation.evaluation import (
     Evaluated,
-    Judges,
+    Metrics,
     Scores,
-    build_judges,
+    build_metrics,
     evaluate,
     mean_of,
     mean_scores,
@@ -86,7 +86,7 @@ class TestingOrchestrator:
             for benchmark in benchmarks or (configuration.benchmark,)
             for task in tasks_of(configuration, benchmark)
         ]
-        judges = build_judges(configuration.judges, device)
+        metrics = build_metrics(configuration.metrics, device)
         limit_cell(model.network, configuration.decoder, configuration.protocol)
         methods = (Method('bicubic', bicubic), self._method(model, device))
         _LOGGER.info('Testing %s (epoch %d) on %s, version %s', path, model.epoch, device, code_version())
@@ -99,15 +99,15 @@ class TestingOrchestrator:
             lines = []
             for task in (task for task in tasks if task.benchmark is benchmark):
                 for method in methods:
-                    results = self._evaluate(task, method, judges, path, ranks)
+                    results = self._evaluate(task, method, metrics, path, ranks)
                     head = identity | _task_columns(task, method)
                     cost = None if method is methods[0] else costs.get(task.scale)
                     rows.append(head | _row_columns(results) | cost_columns(cost))
                     image_rows += [head | _image_columns(result) for result in results]
                     is_first = method is methods[0]
-                    lines.append(_table_line(task, method.name, results, judges, is_first=is_first))
-            _LOGGER.info('\n%s\n%s', _title(benchmark, tasks), format_table(_table_header(judges), lines))
-        _LOGGER.info("\nbicubic: MATLAB's imresize, rounded to 8 bits. %s: a judge that could not be had.", '–')
+                    lines.append(_table_line(task, method.name, results, metrics, is_first=is_first))
+            _LOGGER.info('\n%s\n%s', _title(benchmark, tasks), format_table(_table_header(metrics), lines))
+        _LOGGER.info("\nbicubic: MATLAB's imresize, rounded to 8 bits. %s: a metric that could not be had.", '–')
         with ranks.together():
             if ranks.is_first:
                 self._write(path, rows, image_rows)
@@ -143,11 +143,11 @@ class TestingOrchestrator:
             scale: measure_cost(model.network, (side, side), scale, device, queries_per_chunk=chunk) for scale in scales
         }
 
-    def _evaluate(self, task: Task, method: Method, judges: Judges, path: Path, ranks: Ranks) -> list[Evaluated]:
+    def _evaluate(self, task: Task, method: Method, metrics: Metrics, path: Path, ranks: Ranks) -> list[Evaluated]:
         results: list[Evaluated] = []
         name = f'{task.benchmark.name} x{scale_text(task.scale)} {method.name}'
         folder = Path(self.configuration.result_path) / path.stem / task.folder
-        evaluate_one = _PictureTest(task, method, judges, keeps_pictures=self._saves(method))
+        evaluate_one = _PictureTest(task, method, metrics, keeps_pictures=self._saves(method))
         evaluated = ranks.map(len(task.images), evaluate_one)
         silent = None if ranks.is_first else True
         for result, pixels in tqdm(evaluated, name, len(task.images), unit='picture', leave=False, disable=silent):
@@ -209,10 +209,10 @@ class TestingOrchestrator:
 class _PictureTest:
     """Upscales and scores pictures of a task; gives the scores, and the pixels if they are wanted."""
 
-    def __init__(self, task: Task, method: Method, judges: Judges, *, keeps_pictures: bool) -> None:
+    def __init__(self, task: Task, method: Method, metrics: Metrics, *, keeps_pictures: bool) -> None:
         self._task = task
         self._method = method
-        self._judges = judges
+        self._metrics = metrics
         self._keeps_pictures = keeps_pictures
         self._is_measured = False
 
@@ -222,7 +222,7 @@ class _PictureTest:
             evaluate(
                 self._method.predict,
                 [task.images[index]],
-                self._judges,
+                self._metrics,
                 color=task.color,
                 border_px=task.border_px,
                 rounds_to_8_bits=task.protocol.rounds_to_8_bits,
@@ -296,16 +296,20 @@ def _title(benchmark: BenchmarkType, tasks: Sequence[Task]) -> str:
     return f'{benchmark.name}: {len(task.images)} pictures, {compared}'
 
 
-def _table_header(judges: Judges) -> list[str]:
-    units = {kind: f' ({judge.unit})' if judge is not None and judge.unit else '' for kind, judge in judges.items()}
-    return ['scale', 'method', *(f'{kind.name}{units[kind]}' for kind in judges), 's/picture']
+def _table_header(metrics: Metrics) -> list[str]:
+    units = {
+        kind: f' ({metric.unit})' if metric is not None and metric.unit else '' for kind, metric in metrics.items()
+    }
+    return ['scale', 'method', *(f'{kind.name}{units[kind]}' for kind in metrics), 's/picture']
 
 
-def _table_line(task: Task, method: str, results: Sequence[Evaluated], judges: Judges, *, is_first: bool) -> list[str]:
+def _table_line(
+    task: Task, method: str, results: Sequence[Evaluated], metrics: Metrics, *, is_first: bool
+) -> list[str]:
     scores = mean_scores(results)
     cells = [
-        format_number(scores[kind], judge.decimals) if judge is not None else format_number(None, 0)
-        for kind, judge in judges.items()
+        format_number(scores[kind], metric.decimals) if metric is not None else format_number(None, 0)
+        for kind, metric in metrics.items()
     ]
     seconds = math.fsum(result.seconds for result in results) / len(results)
     return [f'x{scale_text(task.scale)}' if is_first else '', method, *cells, f'{seconds:.2f}']

@@ -117,7 +117,7 @@ class _Training:
         progress = self.progress
         best = 'no best'
         if progress.best is not None:
-            value = f'{progress.best:.{self._judge.decimals}f} {self._judge.unit}'.rstrip()
+            value = f'{progress.best:.{self._metric.decimals}f} {self._metric.unit}'.rstrip()
             best = f'best {self._recipe.best_by.name} {value} in epoch {progress.best_epoch}'
         return f'{progress.epoch} epochs, {best}'
 
@@ -128,7 +128,7 @@ class _Training:
         return limit is not None and self.progress.validations_without_better >= limit
 
     @property
-    def _judge(self) -> type[QualityModel]:
+    def _metric(self) -> type[QualityModel]:
         return find_class(self._recipe.best_by, 'Models.Quality')
 
     def run_epochs(self) -> None:
@@ -270,7 +270,7 @@ class _Training:
             allow_tf32(recipe.tf32)
         scalars = scalars_of(means, rate, self._pace, result)
         self._pace.restart()
-        is_best = self._judge_epoch(epoch, result)
+        is_best = self._rate_epoch(epoch, result)
         progress.epoch, progress.batch, progress.averages = epoch, 0, {}
         with self._ranks.together():
             if self._ranks.is_first:
@@ -284,14 +284,14 @@ class _Training:
             self._record.show(progress, scalars, result, is_best=is_best)
         self._exit_if_asked(save=False)
 
-    def _judge_epoch(self, epoch: int, result: ValidationResult | None) -> bool:
+    def _rate_epoch(self, epoch: int, result: ValidationResult | None) -> bool:
         """Tell the schedule and the progress how good the epoch was; returns whether it is the best so far."""
         value = result.mean(self._recipe.best_by) if result is not None else None
-        higher_is_better = self._judge.higher_is_better
+        higher_is_better = self._metric.higher_is_better
         self._step.end_epoch(value if value is None or higher_is_better else -value)
         if result is None or epoch <= self._recipe.best_after_epoch:
             return False
-        return self.progress.judge(value, epoch, higher_is_better=higher_is_better)
+        return self.progress.note(value, epoch, higher_is_better=higher_is_better)
 
     def _read_images(self, validation: Validation) -> ImageFolder:
         progress = self.progress

@@ -82,7 +82,7 @@ def run(recipe: TrainingConfiguration, folder: Path) -> None:
             scale_range=recipe.scale_range,
             model_name=SavedModelType.Last,
             eval_scale=(2, 3, 4),
-            judges=(QualityType.PSNR, QualityType.SSIM),
+            metrics=(QualityType.PSNR, QualityType.SSIM),
             model_path=str(folder),
             result_path=str(folder / 'results'),
         )

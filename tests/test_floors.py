@@ -95,7 +95,7 @@ def test_vocabulary_and_configurations_do_not_import_torch() -> None:
 
 
 def test_optional_packages_are_imported_where_they_are_used() -> None:
-    """The core runs without torchvision, the judges' packages, trackers, matplotlib, scikit-image and safetensors."""
+    """The core runs without torchvision, the metrics' packages, trackers, matplotlib, scikit-image and safetensors."""
     blocked = (
         '["torchvision", "lpips", "piq", "torchmetrics", "pyiqa", "tensorboard", "wandb", "aim", "matplotlib", '
         '"skimage", "safetensors"]'

@@ -1,4 +1,4 @@
-"""What every judge of pictures promises."""
+"""What every metric of pictures promises."""
 
 import logging
 import math
@@ -18,7 +18,7 @@ _LOGGER = logging.getLogger(__name__)
 class QualityModel(nn.Module, ABC):
     """A score for each picture of a batch, given its reference; both in [0, 1].
 
-    The constructor raises `UnavailableError` if the judge can't be had on this machine.
+    The constructor raises `UnavailableError` if the metric can't be had on this machine.
     """
 
     higher_is_better: ClassVar[bool] = True
@@ -37,7 +37,7 @@ class QualityModel(nn.Module, ABC):
     where its definition is on gray."""
 
     minimum_side: ClassVar[int] = 1
-    """Height and width below which the judge does not apply, in pixels."""
+    """Height and width below which the metric does not apply, in pixels."""
 
     needs_reference: ClassVar[bool] = True
     """False: looks at the picture alone."""
@@ -48,7 +48,7 @@ class QualityModel(nn.Module, ABC):
     _has_told = False
 
     def applies_to(self, size: tuple[int, int]) -> bool:
-        """Whether pictures of a size (height, width) can be judged; the first that can't is told in a warning."""
+        """Whether pictures of a size (height, width) can be scored; the first that can't is told in a warning."""
         if min(size) >= self.minimum_side:
             return True
         if not self._has_told:

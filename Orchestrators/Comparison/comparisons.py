@@ -181,7 +181,7 @@ def _tabulate(models: Mapping[str, Mapping[Run, Mapping[str, Row]]], metric: Met
         for run, rows in runs.items():
             values = {picture: row.number(metric.name) for picture, row in rows.items()}
             seen |= dict.fromkeys(values)
-            # A run without any score was made with other judges: it is not in this table, and takes no picture away.
+            # A run without any score was made with other metrics: it is not in this table, and takes no picture away.
             if any(value is not None for value in values.values()):
                 finite[model, run] = {
                     name: value for name, value in values.items() if value is not None and math.isfinite(value)

@@ -29,7 +29,7 @@ class Metric:
         return 'higher is better' if self.higher_is_better else 'lower is better'
 
 
-_BESIDE_JUDGES = (
+_BESIDE_METRICS = (
     Metric('scale_consistency_db', higher_is_better=True, unit='dB', decimals=2),
     Metric('difference_from_whole', higher_is_better=False, unit='', decimals=6),
     Metric('seconds', higher_is_better=False, unit='s', decimals=3),
@@ -37,23 +37,23 @@ _BESIDE_JUDGES = (
 
 
 def metric_named(name: str) -> Metric:
-    """A judge's column, or one of those that testing writes beside the judges.
+    """A metric's column, or one of those that testing writes beside the metrics.
 
     Raises:
         ValueError: for a name that is neither.
     """
-    for metric in _BESIDE_JUDGES:
+    for metric in _BESIDE_METRICS:
         if metric.name == name:
             return metric
     if name not in QualityType.__members__:
-        known = [*QualityType.__members__, *(metric.name for metric in _BESIDE_JUDGES)]
+        known = [*QualityType.__members__, *(metric.name for metric in _BESIDE_METRICS)]
         raise ValueError(f'The metric must be one of {", ".join(known)}, got {name!r}.')
-    judge: type[QualityModel] = find_class(QualityType[name], 'Models.Quality')
-    return Metric(name, judge.higher_is_better, judge.unit, judge.decimals)
+    found: type[QualityModel] = find_class(QualityType[name], 'Models.Quality')
+    return Metric(name, found.higher_is_better, found.unit, found.decimals)
 
 
 def metrics_of(rows: Sequence[Row], first: str) -> list[Metric]:
-    """The first metric, then the other judges that have any score.
+    """The first metric, then the other metrics that have any score.
 
     Raises:
         ValueError: if the first one is unknown, or has no score.

@@ -21,9 +21,9 @@ from Utilities.find_class import find_class
 
 _LOGGER = logging.getLogger(__name__)
 
-Judges = Mapping[QualityType, QualityModel | None]
+Metrics = Mapping[QualityType, QualityModel | None]
 Scores = dict[QualityType, float | None]
-"""None: the judge can't be had, or does not apply."""
+"""None: the metric can't be had, or does not apply."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,22 +47,22 @@ class Evaluated:
     """How well the result, reduced again, gives back its input, where it was measured."""
 
 
-def build_judges(kinds: Iterable[QualityType], device: torch.device) -> Judges:
-    """The judges by kind; one that can't be had is None, after one warning that says how to get it."""
-    judges: dict[QualityType, QualityModel | None] = {}
+def build_metrics(kinds: Iterable[QualityType], device: torch.device) -> Metrics:
+    """The metrics by kind; one that can't be had is None, after one warning that says how to get it."""
+    metrics: dict[QualityType, QualityModel | None] = {}
     for kind in kinds:
         try:
-            judges[kind] = find_class(kind, 'Models.Quality')().to(device)
+            metrics[kind] = find_class(kind, 'Models.Quality')().to(device)
         except UnavailableError as error:
             _LOGGER.warning('%s', error)
-            judges[kind] = None
-    return judges
+            metrics[kind] = None
+    return metrics
 
 
 def evaluate(  # noqa: PLR0913
     predict: Predictor,
     images: Iterable[TestPair],
-    judges: Judges,
+    metrics: Metrics,
     *,
     color: ScoreColor,
     border_px: int,
@@ -73,8 +73,8 @@ def evaluate(  # noqa: PLR0913
     Args:
         predict: from LR image and size to image.
         images: the pictures at one scale.
-        judges: from `build_judges`.
-        color: what the protocol compares; a judge that needs RGB gets RGB all the same.
+        metrics: from `build_metrics`.
+        color: what the protocol compares; a metric that needs RGB gets RGB all the same.
         border_px: pixels shaved off each side before comparing.
         rounds_to_8_bits: compare what a file would hold; the picture that is handed on is not rounded.
     """
@@ -85,7 +85,7 @@ def evaluate(  # noqa: PLR0913
             sr = predict(pair.lr, size)
         seconds = time.perf_counter() - start
         compared = (sr * 255).round() / 255 if rounds_to_8_bits else sr
-        scores = score(compared, pair.hr, judges, color=color, border_px=border_px)
+        scores = score(compared, pair.hr, metrics, color=color, border_px=border_px)
         exactness = exactness_of(predict, lr_size, size)
         yield Evaluated(pair.name, pair.lr, sr, pair.hr, scores, seconds, exactness)
 
@@ -94,26 +94,26 @@ def evaluate(  # noqa: PLR0913
 def score(
     sr: Float[Tensor, '1 3 height width'],
     hr: Float[Tensor, '1 3 height width'],
-    judges: Judges,
+    metrics: Metrics,
     *,
     color: ScoreColor,
     border_px: int,
 ) -> Scores:
-    """Scores of one picture by every judge; None where a judge can't be had or the picture is too small for it."""
+    """Scores of one picture by every metric; None where a metric can't be had or the picture is too small for it."""
     image, reference = shave(sr, border_px), shave(hr, border_px)
     # Some libraries stop at a picture that is not a number instead of answering so.
     is_finite = bool(image.isfinite().all())
     scores: Scores = {}
-    for kind, judge in judges.items():
-        if judge is None or not judge.applies_to((image.shape[-2], image.shape[-1])):
+    for kind, metric in metrics.items():
+        if metric is None or not metric.applies_to((image.shape[-2], image.shape[-1])):
             scores[kind] = None
             continue
         if not is_finite:
             scores[kind] = math.nan
             continue
-        compared: ScoreColor = 'RGB' if judge.color == 'RGB' else color
-        device = next((buffer.device for buffer in judge.parameters()), image.device)
-        scores[kind] = float(judge(in_color(image, compared).to(device), in_color(reference, compared).to(device)))
+        compared: ScoreColor = 'RGB' if metric.color == 'RGB' else color
+        device = next((buffer.device for buffer in metric.parameters()), image.device)
+        scores[kind] = float(metric(in_color(image, compared).to(device), in_color(reference, compared).to(device)))
     return scores
 
 

@@ -14,7 +14,7 @@ def scale_consistency(
 ) -> float:
     """PSNR in dB between the input and the result, reduced to the input's size; on RGB, over all pixels.
 
-    Nothing is rounded, so the result is judged, not its file. The true picture itself reaches 55 to 60 dB, as its LR
+    Nothing is rounded, so the result is scored, not its file. The true picture itself reaches 55 to 60 dB, as its LR
     picture is rounded to 8 bits. Equal pictures have infinity.
 
     Args:

@@ -58,7 +58,7 @@ class Progress:
             return False
         return self.best is None or (value > self.best if higher_is_better else value < self.best)
 
-    def judge(self, value: float | None, epoch: int, *, higher_is_better: bool) -> bool:
+    def note(self, value: float | None, epoch: int, *, higher_is_better: bool) -> bool:
         """Take note of a validation; returns whether it is the best so far."""
         if not self.is_better(value, higher_is_better=higher_is_better):
             self.validations_without_better += 1

@@ -16,7 +16,7 @@ from Models.TestingStrategy import TestingStrategy
 from Orchestrators.Evaluation.evaluation import (
     Evaluated,
     Scores,
-    build_judges,
+    build_metrics,
     evaluate,
     mean_scores,
     not_finite,
@@ -78,7 +78,7 @@ def scalar_name(kind: QualityType, scale: float) -> str:
 
 
 class Validation:
-    """Pictures, judges and the protocol, made once per run.
+    """Pictures, metrics and the protocol, made once per run.
 
     Args:
         data: a benchmark, or a folder of HR pictures (then compared on RGB).
@@ -103,8 +103,8 @@ class Validation:
     ) -> None:
         self._run = run
         self._strips = strips
-        self._judges = build_judges(dict.fromkeys([QualityType.PSNR, QualityType.SSIM, best_by]), run.device)
-        if self._judges[best_by] is None:
+        self._metrics = build_metrics(dict.fromkeys([QualityType.PSNR, QualityType.SSIM, best_by]), run.device)
+        if self._metrics[best_by] is None:
             raise ValueError(f'best_by = {best_by} can not be had here, as the warning above says.')
         if isinstance(data, str):
             files = list_pictures(Path(data), 'the validation pictures (valid_data)')[:examples]
@@ -156,7 +156,7 @@ class Validation:
     ) -> tuple[Evaluated, Pixels | None]:
         """A picture's scores, without the picture, and its strip if it is one of the first."""
         color, border_px = LIIF.color_of(self._kind), self.border_px(scale)
-        result = next(evaluate(predict, [images[index]], self._judges, color=color, border_px=border_px))
+        result = next(evaluate(predict, [images[index]], self._metrics, color=color, border_px=border_px))
         return without_pictures(result), sample_strip(result, scale) if index < strips else None
 
     def _show(self, strips: Sequence[tuple[str, Pixels]], scale: float, epoch: int, samples_seen: int) -> None:

@@ -41,9 +41,10 @@ def _introduction(results: 'Results') -> str:
     return f"""# Benchmarks
 
 Ours against the published algorithms written plainly ([`naive.py`](../Orchestrators/benchmark/naive.py): features
-unfolded, each corner through the whole MLP, 30 000 queries a chunk; SRNO and HIIF all at once, CLIT 4 000), with the same weights, the
-same encoder (EDSR-baseline) and the published sizes. Both run in one process in turn, {plan.alternations} times each;
-given are medians, ratios of neighbors in time, and their quartiles in brackets. Time is {clock}.
+unfolded, each corner through the whole MLP, 30 000 queries a chunk; SRNO and HIIF all at once, CLIT 4 000), with the
+same weights, the same encoder (EDSR-baseline) and the published sizes. Both run in one process in turn,
+{plan.alternations} times each; given are medians, ratios of neighbors in time, and their quartiles in brackets. Time is
+{clock}.
 
 {results.machine}{threads}, torch {torch.__version__}, {plan.precision}{compiled}, version {results.version}.
 Made by `python -m Orchestrators.benchmark`; `--help` says what else it measures."""

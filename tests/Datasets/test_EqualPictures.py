@@ -1,4 +1,4 @@
-"""Pictures that are trained on are found among those that are judged by (FAULTS case 29)."""
+"""Pictures that are trained on are found among those that are scored by (FAULTS case 29)."""
 
 import hashlib
 from pathlib import Path

@@ -30,7 +30,7 @@ NOT_IN_THIS_FRAMEWORK = {
     'SRResNet': 'this framework has no SRResNet yet',
     'VGGStyleDiscriminator': 'this framework has no discriminator yet',
     'UNetDiscriminatorSN': 'this framework has no discriminator yet',
-    'metrics': 'no network; see tests/Models/Quality/test_judges.py',
+    'metrics': 'no network; see tests/Models/Quality/test_metrics.py',
     'imresize': 'no network; see tests/Utilities/test_resize.py',
     'SRImplicitDownsampled': 'no network; a data set of yinboc/liif',
 }

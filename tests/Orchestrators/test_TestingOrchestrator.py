@@ -17,7 +17,7 @@ from Configuration.protocols import LIIF
 from Datasets.BenchmarkImages import BenchmarkImages
 from Datasets.benchmarks import BENCHMARKS, hr_files, official_lr_folder
 from Models import BenchmarkType, QualityType, SavedModelType, TestingStrategy
-from Orchestrators.Evaluation.evaluation import build_judges, evaluate, mean_scores, score
+from Orchestrators.Evaluation.evaluation import build_metrics, evaluate, mean_scores, score
 from Orchestrators.Prediction.strategies import bicubic
 from Orchestrators.TestingOrchestrator import TestingOrchestrator
 from Orchestrators.TrainingOrchestrator import TrainingOrchestrator
@@ -33,7 +33,7 @@ TESTED = {
     'scale_range': (1, 2),
     'benchmark': BenchmarkType.BENCHMARK,
     'valid_data_path': 'pictures',
-    'judges': (QualityType.PSNR, QualityType.SSIM),
+    'metrics': (QualityType.PSNR, QualityType.SSIM),
     'device': 'cpu',
 }
 STEM = 'model_states_EDSR_LIIF_Tiny_Patch_8_Scale_1_2_best'
@@ -183,7 +183,7 @@ def test_last_and_best_are_different_files() -> None:
 
 
 @pytest.mark.usefixtures('trained')
-def test_pictures_too_small_for_a_judge_leave_its_cell_empty(make_pictures: PictureMaker) -> None:
+def test_pictures_too_small_for_a_metric_leave_its_cell_empty(make_pictures: PictureMaker) -> None:
     make_pictures('small', height=12, width=12)
     run_test(eval_scale=2, valid_data_path='small')
     assert {row['SSIM'] for row in rows_of(Path(f'results/{STEM}.csv'))} == {''}
@@ -228,9 +228,9 @@ def test_cost_is_in_the_table_when_asked() -> None:
 
 def test_a_picture_that_is_not_a_number_is_no_reason_to_stop(random: torch.Generator) -> None:
     """piq refuses such a picture by an assertion."""
-    judges = build_judges([QualityType.PSNR, QualityType.GMSD], torch.device('cpu'))
+    metrics = build_metrics([QualityType.PSNR, QualityType.GMSD], torch.device('cpu'))
     hr = torch.rand(1, 3, 16, 16, generator=random)
-    scores = score(torch.where(hr > 0.9, torch.nan, hr), hr, judges, color='RGB', border_px=0)
+    scores = score(torch.where(hr > 0.9, torch.nan, hr), hr, metrics, color='RGB', border_px=0)
     assert all(value is not None and np.isnan(value) for value in scores.values())
 
 
@@ -243,9 +243,9 @@ def bicubic_psnr(benchmark: BenchmarkType, scale: int) -> float:
         pytest.skip(f'{benchmark.name} with LR_bicubic is not under ./datasets or $ASSR_DATASETS')
     kind = BENCHMARKS[benchmark].kind
     images = BenchmarkImages(hr_files(benchmark), scale, lr_folder=folder)
-    judges = build_judges([QualityType.PSNR], torch.device('cpu'))
+    metrics = build_metrics([QualityType.PSNR], torch.device('cpu'))
     color, border_px = LIIF.color_of(kind), LIIF.border_px(kind, scale)
-    results = list(evaluate(bicubic, images, judges, color=color, border_px=border_px))
+    results = list(evaluate(bicubic, images, metrics, color=color, border_px=border_px))
     return mean_scores(results)[QualityType.PSNR] or 0
 
 
@@ -305,11 +305,11 @@ def test_psnr_of_the_tid2013_pairs_is_what_others_measure() -> None:
     folder = Path(os.environ.get('ASSR_DATASETS', 'datasets')) / 'metric_pairs/tid2013_5pairs'
     if not folder.is_dir():
         pytest.skip('metric_pairs/tid2013_5pairs is not under ./datasets or $ASSR_DATASETS')
-    judge = build_judges([QualityType.PSNR], torch.device('cpu'))[QualityType.PSNR]
-    assert judge is not None
+    metric = build_metrics([QualityType.PSNR], torch.device('cpu'))[QualityType.PSNR]
+    assert metric is not None
     for name, published in TID2013.items():
         pair = [read_image(next((folder / part).glob(f'{name}*'))).pixels for part in ('dist_dir', 'ref_dir')]
-        assert judge(*(to_tensor(pixels)[None] for pixels in pair)).item() == pytest.approx(published, abs=1e-3)
+        assert metric(*(to_tensor(pixels)[None] for pixels in pair)).item() == pytest.approx(published, abs=1e-3)
 
 
 @pytest.mark.data

@@ -191,7 +191,7 @@ def test_testing_by_two_gives_the_rows_of_one(folders: list[Path], tmp_path: Pat
             shutil.copy(file, folder)
     settings = {
         'recipe': 'Tiny', 'input_patch': 8, 'scale_range': (1, 2), 'benchmark': BenchmarkType.BENCHMARK,
-        'valid_data_path': 'pictures', 'judges': (QualityType.PSNR, QualityType.SSIM), 'device': 'cpu',
+        'valid_data_path': 'pictures', 'metrics': (QualityType.PSNR, QualityType.SSIM), 'device': 'cpu',
         'eval_scale': (2, 2.5), 'save_pictures': True,
     }  # fmt: skip
     assert ranks.run_ranks(ranks.score_twice, folders, **settings) == [0, 0]

@@ -128,7 +128,7 @@ def test_a_second_ctrl_c_stops_at_once_even_while_saving(tmp_path: Path) -> None
 
 
 def test_a_stop_during_validation_keeps_no_half_metric(monkeypatch: pytest.MonkeyPatch) -> None:
-    """FAULTS case 4: the steps are saved, the epoch is judged when the run goes on, once."""
+    """FAULTS case 4: the steps are saved, the epoch is scored when the run goes on, once."""
     settings: dict[str, Any] = {'valid_examples': 3, 'epochs': 2}
     TrainingOrchestrator(TrainTiny(save_path='undisturbed', **settings)).train()
     with monkeypatch.context() as patch:

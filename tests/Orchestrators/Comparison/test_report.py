@@ -179,7 +179,7 @@ def test_pictures_are_made_again_from_the_checkpoint_with_the_tables_weights(mak
     TestingOrchestrator(
         BaseTestingConfiguration(
             recipe='Tiny', input_patch=8, scale_range=(1, 2), benchmark=BenchmarkType.BENCHMARK, device='cpu',
-            valid_data_path='pictures', judges=(QualityType.PSNR,), eval_scale=2,
+            valid_data_path='pictures', metrics=(QualityType.PSNR,), eval_scale=2,
         )
     ).test()  # fmt: skip
     scores = findings_of(['results']).scores

@@ -43,7 +43,7 @@ def run_test(**settings: Any) -> list[dict[str, Any]]:
         'scale_range': (1, 2),
         'benchmark': BenchmarkType.BENCHMARK,
         'valid_data_path': 'pictures',
-        'judges': (QualityType.PSNR, QualityType.SSIM),
+        'metrics': (QualityType.PSNR, QualityType.SSIM),
         'device': 'cpu',
         'eval_scale': 2,
     }

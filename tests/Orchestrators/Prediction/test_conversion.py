@@ -200,7 +200,7 @@ def test_the_command_converts_reports_and_refuses_in_one_line(tmp_path: Path) ->
     command = [
         sys.executable,
         '-m',
-        'Models.published_checkpoints',
+        'Orchestrators.convert',
         str(tmp_path / 'official.pth'),
         '--out',
         str(tmp_path),

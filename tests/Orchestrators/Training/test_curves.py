@@ -94,6 +94,6 @@ def test_matplotlib_is_imported_late_and_without_pyplot(tmp_path: Path) -> None:
         'draw_curves(rows, [Panel("", [Curve("loss", "loss")])], "", pathlib.Path(sys.argv[1]))\n'
         'assert "matplotlib.pyplot" not in sys.modules'
     )
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     command = [sys.executable, '-c', script, str(tmp_path / 'curves.png')]
     assert subprocess.run(command, cwd=root, check=False).returncode == 0

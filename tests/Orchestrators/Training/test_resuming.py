@@ -21,7 +21,7 @@ from tests.tiny import TrainTiny
 from Utilities.Checkpoint import Checkpoint, CheckpointError, content_hash, previous_of
 
 LAST = checkpoint_path(TrainTiny(), SavedModelType.Last, '.')
-STORED = Path(__file__).parents[1] / 'references' / 'checkpoint_format_1.pth'
+STORED = Path(__file__).parents[2] / 'references' / 'checkpoint_format_1.pth'
 # What STORED was made with: two epochs, by version 0.1.0+2adcbf0.
 STORED_NETWORK: dict[str, Any] = {
     'encoder_options': {'n_resblocks': 1, 'n_feats': 4},

@@ -77,7 +77,7 @@ tell(TrackerType[sys.argv[1]], begins_at=int(sys.argv[2]), samples=[int(number) 
 
 def tell_in_process(kind: str, *numbers: int) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith('WANDB')}
-    environment |= {'PYTHONPATH': str(Path(__file__).parents[2]), 'WANDB_MODE': 'offline', 'HOME': str(Path.cwd())}
+    environment |= {'PYTHONPATH': str(Path(__file__).parents[3]), 'WANDB_MODE': 'offline', 'HOME': str(Path.cwd())}
     command = [sys.executable, '-c', TELL, kind, *map(str, numbers)]
     result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert result.returncode == 0, result.stderr

@@ -1,4 +1,4 @@
-"""The judges beside PSNR, SSIM and LPIPS, against fixtures, published values and second implementations."""
+"""The metrics beside PSNR, SSIM and LPIPS, against fixtures, published values and second implementations."""
 
 import hashlib
 import os
@@ -22,7 +22,7 @@ from Models.Quality.MS_SSIM import MS_SSIM
 from Models.Quality.NIQE import NIQE
 from Models.Quality.QualityModel import QualityModel, UnavailableError
 from Models.Quality.SSIM import SSIM
-from Orchestrators.Evaluation.evaluation import build_judges, score
+from Orchestrators.Evaluation.evaluation import build_metrics, score
 from tests.conftest import smooth_picture
 from tests.reference_files import Reference
 from Utilities.find_class import find_class
@@ -33,7 +33,7 @@ ALONE = [kind for kind in QualityType if kind.name not in ('LPIPS', 'LPIPS_VGG',
 BY_PIQ = {'GMSD': 'gmsd', 'VIFp': 'vif_p', 'FSIMc': 'fsim', 'FSIM': 'fsim_grey', 'SR_SIM': 'srsim'}
 
 
-def judge_of(kind: QualityType | str) -> QualityModel:
+def metric_of(kind: QualityType | str) -> QualityModel:
     member = QualityType[kind] if isinstance(kind, str) else kind
     return find_class(member, 'Models.Quality')()
 
@@ -49,12 +49,12 @@ def smooth_pair(height: int, width: int) -> tuple[Tensor, Tensor]:
 
 
 @pytest.mark.parametrize('name', BY_PIQ)
-def test_judges_by_piq_have_the_values_of_its_release(name: str) -> None:
+def test_metrics_by_piq_have_the_values_of_its_release(name: str) -> None:
     """piq 0.8.0 on the fixture's pictures."""
     reference = Reference('metrics')
     sr, hr = (to_tensor(reference.array(f'input/{part}'))[None] for part in ('sr', 'hr'))
     expected = reference[f'output/piq_{BY_PIQ[name]}'].item()
-    assert judge_of(name)(sr, hr).item() == pytest.approx(expected, abs=1e-6)
+    assert metric_of(name)(sr, hr).item() == pytest.approx(expected, abs=1e-6)
 
 
 def test_vifp_is_on_the_scale_to_255() -> None:
@@ -62,7 +62,7 @@ def test_vifp_is_on_the_scale_to_255() -> None:
     functional = pytest.importorskip('torchmetrics.functional.image')
     sr, hr = smooth_pair(64, 72)
     gray = [(image * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True) for image in (sr, hr)]
-    found = judge_of('VIFp')(sr, hr).item()
+    found = metric_of('VIFp')(sr, hr).item()
     right = functional.visual_information_fidelity(*(255 * image for image in gray)).item()
     assert found == pytest.approx(right, abs=1e-5)
     assert abs(functional.visual_information_fidelity(*gray).item() - right) > 0.1
@@ -81,7 +81,7 @@ def test_gmsd_by_hand() -> None:
         magnitudes.append(np.hypot(gx, gy))
     x, y = magnitudes
     similarity = (2 * x * y + 170 / 255**2) / (x**2 + y**2 + 170 / 255**2)
-    assert judge_of('GMSD')(*smooth_pair(24, 20)).item() == pytest.approx(np.std(similarity), abs=1e-5)
+    assert metric_of('GMSD')(*smooth_pair(24, 20)).item() == pytest.approx(np.std(similarity), abs=1e-5)
 
 
 # MS-SSIM
@@ -124,45 +124,45 @@ def test_ms_ssim_of_a_negative_is_zero_and_no_nan() -> None:
     assert MS_SSIM()(1 - hr, hr).item() == 0
 
 
-# What every judge promises
+# What every metric promises
 
 
 @pytest.mark.parametrize('kind', ALONE)
 def test_equal_pictures_have_the_best_score(kind: QualityType) -> None:
-    judge = judge_of(kind)
-    sr, hr = smooth_pair(max(48, judge.minimum_side), 180)
-    best = judge.score_range[1] if judge.higher_is_better else judge.score_range[0]
+    metric = metric_of(kind)
+    sr, hr = smooth_pair(max(48, metric.minimum_side), 180)
+    best = metric.score_range[1] if metric.higher_is_better else metric.score_range[0]
     # Information can also be added: a raised contrast has more than all of it.
     best = 1 if kind is QualityType.VIFp else best
-    assert judge(hr, hr).item() == pytest.approx(best, abs=1e-5)
-    worse = judge(sr, hr).item()
-    assert worse < best if judge.higher_is_better else worse > best
-    low, high = judge.score_range
+    assert metric(hr, hr).item() == pytest.approx(best, abs=1e-5)
+    worse = metric(sr, hr).item()
+    assert worse < best if metric.higher_is_better else worse > best
+    low, high = metric.score_range
     assert low <= worse <= high
 
 
 @pytest.mark.parametrize('kind', ALONE)
 def test_the_smallest_picture_has_a_score_and_a_batch_has_one_for_each(kind: QualityType) -> None:
-    judge = judge_of(kind)
-    side = max(judge.minimum_side, 2)
+    metric = metric_of(kind)
+    side = max(metric.minimum_side, 2)
     sr, hr = smooth_pair(side, side)
     other = torch.cat([sr, hr]), torch.cat([hr, hr])
-    scores = judge(*other)
+    scores = metric(*other)
     assert scores.shape == (2,)
     assert torch.isfinite(scores[0])
-    assert scores[0].item() == pytest.approx(judge(sr, hr).item(), abs=1e-5)
+    assert scores[0].item() == pytest.approx(metric(sr, hr).item(), abs=1e-5)
 
 
-def test_the_readme_has_a_row_for_each_judge_with_what_the_class_says() -> None:
+def test_the_readme_has_a_row_for_each_metric_with_what_the_class_says() -> None:
     rows = [line.split('|') for line in README.read_text(encoding='utf-8').splitlines() if line.startswith('| `')]
     table = {cells[1].strip(' `'): [cell.strip() for cell in cells[2:-1]] for cells in rows}
     for kind in QualityType:
-        judge = find_class(kind, 'Models.Quality')
+        metric = find_class(kind, 'Models.Quality')
         _, better, colors, side, needs = table[kind.name]
-        assert better == ('higher' if judge.higher_is_better else 'lower')
-        assert ('RGB' in colors) == (judge.color == 'RGB')
-        assert int(side) == judge.minimum_side
-        assert needs == (', '.join(f'`{part}`' for part in judge.needs.split(', ')) if judge.needs else '')
+        assert better == ('higher' if metric.higher_is_better else 'lower')
+        assert ('RGB' in colors) == (metric.color == 'RGB')
+        assert int(side) == metric.minimum_side
+        assert needs == (', '.join(f'`{part}`' for part in metric.needs.split(', ')) if metric.needs else '')
 
 
 # Networks: the ImageNet weights are not on this machine, so seeded random ones stand in under matching names.
@@ -281,27 +281,27 @@ def test_dists_by_hand(planted_vgg16: nn.Sequential, random: torch.Generator) ->
             texture = (2 * mx * my + 1e-6) / (mx**2 + my**2 + 1e-6)
             structure = (2 * c + 1e-6) / (vx + vy + 1e-6)
             similarity += ((alpha[part] * texture + beta[part] * structure).sum() / total).item()
-        judge = DISTS()
-        assert judge(*pair).item() == pytest.approx(1 - similarity, abs=1e-4)
-        assert judge(pair[0], pair[0]).item() == pytest.approx(0, abs=1e-5)
-    assert not any(parameter.requires_grad for parameter in judge.parameters())
+        metric = DISTS()
+        assert metric(*pair).item() == pytest.approx(1 - similarity, abs=1e-4)
+        assert metric(pair[0], pair[0]).item() == pytest.approx(0, abs=1e-5)
+    assert not any(parameter.requires_grad for parameter in metric.parameters())
 
 
-@pytest.mark.parametrize(('judge', 'kind'), [(LPIPS_VGG, 'vgg16'), (DISTS, 'vgg16'), (LPIPS_Squeeze, 'squeezenet1_1')])
+@pytest.mark.parametrize(('metric', 'kind'), [(LPIPS_VGG, 'vgg16'), (DISTS, 'vgg16'), (LPIPS_Squeeze, 'squeezenet1_1')])
 def test_a_file_that_is_not_the_published_one_is_refused(
-    judge: type[LPIPS], kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    metric: type[LPIPS], kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And a file of other weights under a right hash, which only we could plant."""
     monkeypatch.setenv('TORCH_HOME', str(tmp_path))
-    published = tmp_path / 'hub' / 'checkpoints' / judge.file
+    published = tmp_path / 'hub' / 'checkpoints' / metric.file
     name = plant(tmp_path, kind, {'features.0.weight': torch.zeros(1)})
     published.with_name(name).rename(published)
-    with pytest.raises(UnavailableError, match=f'{judge.__name__} can not be used: .* is not the published file'):
-        judge()
+    with pytest.raises(UnavailableError, match=f'{metric.__name__} can not be used: .* is not the published file'):
+        metric()
     published.rename(published.with_name(name))
-    monkeypatch.setattr(judge, 'file', name)
-    with pytest.raises(UnavailableError, match=f'{judge.__name__} can not be used'):
-        judge()
+    monkeypatch.setattr(metric, 'file', name)
+    with pytest.raises(UnavailableError, match=f'{metric.__name__} can not be used'):
+        metric()
 
 
 # NIQE: pyiqa is no dependency, so a stand-in shows what is asked of it.
@@ -327,10 +327,10 @@ def test_niqe_asks_pyiqa_for_the_picture_alone(tmp_path: Path, monkeypatch: pyte
     file = tmp_path / 'hub/pyiqa/niqe_modelparameters.mat'
     file.parent.mkdir(parents=True)
     file.touch()
-    judge = NIQE()
+    metric = NIQE()
     assert asked == [('niqe', {'device': torch.device('cpu'), 'pretrained_model_path': str(file)})]
     picture = torch.full((1, 3, 2, 2), 0.25)
-    assert judge(picture, 2 * picture).tolist() == [0.25]
+    assert metric(picture, 2 * picture).tolist() == [0.25]
 
 
 # Without the packages
@@ -343,20 +343,20 @@ def test_niqe_asks_pyiqa_for_the_picture_alone(tmp_path: Path, monkeypatch: pyte
         ('FSIMc', 'piq'), ('VIFp', 'piq'), ('SR_SIM', 'piq'), ('NIQE', 'pyiqa'),
     ],
 )  # fmt: skip
-def test_a_judge_without_its_package_is_missing_and_says_how_to_get_it(
+def test_a_metric_without_its_package_is_missing_and_says_how_to_get_it(
     kind: str, package: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     for name in [name for name in sys.modules if name.partition('.')[0] == package]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)  # type: ignore[arg-type]
-    for judge in (LPIPS, DISTS):
-        monkeypatch.setattr(f'{judge.__module__}.read_imagenet_weights', lambda *_: {})
-    judges = build_judges([QualityType[kind], QualityType.PSNR], torch.device('cpu'))
+    for metric in (LPIPS, DISTS):
+        monkeypatch.setattr(f'{metric.__module__}.read_imagenet_weights', lambda *_: {})
+    metrics = build_metrics([QualityType[kind], QualityType.PSNR], torch.device('cpu'))
     (record,) = caplog.records
     assert record.getMessage().startswith(f'{kind} can not be used: it needs the package {package}')
     assert f'pip install {package}' in record.getMessage()
     sr, hr = smooth_pair(44, 44)
-    scores = score(sr, hr, judges, color='RGB', border_px=2)
+    scores = score(sr, hr, metrics, color='RGB', border_px=2)
     assert scores[QualityType[kind]] is None
     assert scores[QualityType.PSNR] is not None
 
@@ -402,15 +402,15 @@ def rgb2gray(image: Tensor) -> Tensor:
 
 @pytest.mark.data
 @pytest.mark.parametrize('name', ['FSIMc', 'GMSD', 'LPIPS', 'DISTS', 'NIQE'])
-def test_judges_of_the_tid2013_pairs_are_what_the_authors_code_gives(name: str) -> None:
+def test_metrics_of_the_tid2013_pairs_are_what_the_authors_code_gives(name: str) -> None:
     """On RGB. GMSD's authors round the gray picture to 8 bits first; no more than 3e-4 comes of it."""
     pairs = tid2013_pairs()
     try:
-        judge = judge_of(name)
+        metric = metric_of(name)
     except UnavailableError as error:
         pytest.skip(str(error))
     with torch.inference_mode():
-        found = [judge(*pair).item() for pair in pairs]
+        found = [metric(*pair).item() for pair in pairs]
     assert found == pytest.approx(TID2013[name], abs=TOLERANCES.get(name, 1e-4))
 
 
@@ -442,10 +442,10 @@ def test_ms_ssim_of_the_tid2013_pairs_has_the_scales_of_matlab() -> None:
 
 @pytest.mark.data
 @pytest.mark.parametrize(('name', 'expected'), [('FSIM', 0.93674), ('FSIMc', 0.92587), ('VIFp', 0.3147)])
-def test_judges_of_piqs_own_pair(name: str, expected: float) -> None:
+def test_metrics_of_piqs_own_pair(name: str, expected: float) -> None:
     """TID2013's I01 and i01_01_5, with the values that piq's own tests expect of the authors' code."""
     folder = data_folder('piq')
     pair = [
         to_tensor(np.asarray(Image.open(folder / file).convert('RGB')))[None] for file in ('i01_01_5.bmp', 'I01.BMP')
     ]
-    assert judge_of(name)(*pair).item() == pytest.approx(expected, abs=1e-4)
+    assert metric_of(name)(*pair).item() == pytest.approx(expected, abs=1e-4)

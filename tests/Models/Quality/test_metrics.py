@@ -14,7 +14,7 @@ from Models.Quality.LPIPS import LPIPS
 from Models.Quality.PSNR import PSNR
 from Models.Quality.QualityModel import UnavailableError
 from Models.Quality.SSIM import SSIM
-from Orchestrators.Evaluation.evaluation import build_judges, score
+from Orchestrators.Evaluation.evaluation import build_metrics, score
 from Orchestrators.Evaluation.scoring import ScoreColor, in_color, shave
 from tests.reference_files import Reference
 from Utilities.images import to_tensor
@@ -70,13 +70,13 @@ def test_ssim_of_equal_pictures_is_1_and_order_does_not_matter(random: torch.Gen
     assert SSIM()(first, second).item() == pytest.approx(SSIM()(second, first).item())
 
 
-def test_a_picture_too_small_for_a_judge_has_no_score_and_is_told_once(
+def test_a_picture_too_small_for_a_metric_has_no_score_and_is_told_once(
     random: torch.Generator, caplog: pytest.LogCaptureFixture
 ) -> None:
-    judges = build_judges([QualityType.PSNR, QualityType.SSIM], torch.device('cpu'))
+    metrics = build_metrics([QualityType.PSNR, QualityType.SSIM], torch.device('cpu'))
     small = torch.rand(1, 3, 12, 14, generator=random)
     for _ in range(2):
-        scores = score(small, small.flip(-1), judges, color='RGB', border_px=2)
+        scores = score(small, small.flip(-1), metrics, color='RGB', border_px=2)
         assert scores[QualityType.SSIM] is None
         assert scores[QualityType.PSNR] is not None
     (record,) = caplog.records
@@ -113,13 +113,13 @@ def test_lpips_is_the_packages_own(planted_backbone: Path, random: torch.Generat
     state = torch.load(planted_backbone, weights_only=True)
     slices = official.net.state_dict()
     official.net.load_state_dict({key: state['features.' + key.partition('.')[2]] for key in slices})
-    judge = LPIPS()
+    metric = LPIPS()
     with torch.inference_mode():
         expected = official.eval()(pair[0], pair[1], normalize=True)
-        assert judge(pair[0], pair[1]).item() == pytest.approx(expected.item(), abs=1e-6)
-        assert judge(pair[0], pair[0]).item() == 0
-    assert judge(pair[0, ..., :31, :31], pair[1, ..., :31, :31]).shape == (1,)
-    assert not any(parameter.requires_grad for parameter in judge.parameters())
+        assert metric(pair[0], pair[1]).item() == pytest.approx(expected.item(), abs=1e-6)
+        assert metric(pair[0], pair[0]).item() == 0
+    assert metric(pair[0, ..., :31, :31], pair[1, ..., :31, :31]).shape == (1,)
+    assert not any(parameter.requires_grad for parameter in metric.parameters())
 
 
 def test_lpips_refuses_a_damaged_backbone(planted_backbone: Path) -> None:
@@ -134,9 +134,9 @@ def test_lpips_without_weights_is_missing_and_says_how_to_get_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, random: torch.Generator
 ) -> None:
     monkeypatch.setenv('TORCH_HOME', str(tmp_path))
-    judges = build_judges([QualityType.PSNR, QualityType.LPIPS], torch.device('cpu'))
+    metrics = build_metrics([QualityType.PSNR, QualityType.LPIPS], torch.device('cpu'))
     (record,) = caplog.records
     assert 'Download https://download.pytorch.org/models/alexnet-owt-7be5be79.pth' in record.getMessage()
     assert str(tmp_path / 'hub' / 'checkpoints') in record.getMessage()
     image = torch.rand(1, 3, 40, 40, generator=random)
-    assert score(image, image, judges, color='RGB', border_px=2)[QualityType.LPIPS] is None
+    assert score(image, image, metrics, color='RGB', border_px=2)[QualityType.LPIPS] is None
