@@ -1,4 +1,4 @@
-"""What the README says of the networks is so."""
+"""The tables of docs/networks.md are true."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ from Models import DecoderType, EncoderType
 from Models.build import build_super_resolver
 from tests.reference_files import REFERENCES, Reference
 
-TEXT = (Path(__file__).parents[2] / 'README.md').read_text()
+TEXT = (Path(__file__).parents[2] / 'docs' / 'networks.md').read_text()
 LINES = [line for line in TEXT.splitlines() if re.match(r'\| [A-Z]', line)]
 ROWS = [[cell.strip() for cell in line.strip('|').split('|')] for line in LINES if '| Paper |' not in line]
 MEMBERS = {*EncoderType.__members__, *DecoderType.__members__}
@@ -28,7 +28,7 @@ def name_of(row: list[str]) -> str:
 
 
 @pytest.mark.parametrize('row', [row for row in ROWS if name_of(row) in MEMBERS], ids=lambda row: row[0])
-def test_parameters_and_halo(row: list[str]) -> None:
+def test_parameters_and_receptive_field(row: list[str]) -> None:
     name, options = name_of(row), OPTIONS.get(row[0], {})
     with torch.device('meta'):
         if name in EncoderType.__members__:

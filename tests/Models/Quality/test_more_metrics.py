@@ -28,7 +28,7 @@ from tests.reference_files import Reference
 from Utilities.find_class import find_class
 from Utilities.images import read_image, to_tensor
 
-README = Path(__file__).parents[3] / 'README.md'
+METRICS_PAGE = Path(__file__).parents[3] / 'docs' / 'metrics.md'
 ALONE = [kind for kind in QualityType if kind.name not in ('LPIPS', 'LPIPS_VGG', 'LPIPS_Squeeze', 'DISTS', 'NIQE')]
 BY_PIQ = {'GMSD': 'gmsd', 'VIFp': 'vif_p', 'FSIMc': 'fsim', 'FSIM': 'fsim_grey', 'SR_SIM': 'srsim'}
 
@@ -153,8 +153,8 @@ def test_the_smallest_picture_has_a_score_and_a_batch_has_one_for_each(kind: Qua
     assert scores[0].item() == pytest.approx(metric(sr, hr).item(), abs=1e-5)
 
 
-def test_the_readme_has_a_row_for_each_metric_with_what_the_class_says() -> None:
-    rows = [line.split('|') for line in README.read_text(encoding='utf-8').splitlines() if line.startswith('| `')]
+def test_the_page_has_a_row_for_each_metric_with_what_the_class_says() -> None:
+    rows = [line.split('|') for line in METRICS_PAGE.read_text(encoding='utf-8').splitlines() if line.startswith('| `')]
     table = {cells[1].strip(' `'): [cell.strip() for cell in cells[2:-1]] for cells in rows}
     for kind in QualityType:
         metric = find_class(kind, 'Models.Quality')
