@@ -1,5 +1,6 @@
 """What many tests need: pictures made on the spot, a tiny recipe, seeded random numbers."""
 
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
@@ -59,3 +60,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if 'slow' in item.keywords:
                 item.add_marker(pytest.mark.skip(reason='takes minutes; runs with --slow'))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """List fixtures of classes that this framework does not have (tests/Models/test_references.py), by class."""
+    missing = defaultdict(list)
+    for report in terminalreporter.stats.get('skipped', []):
+        for name, value in report.user_properties:
+            if name == 'not in this framework':
+                missing[value].append(report.nodeid.rpartition('[')[2].removesuffix(']'))
+    if missing:
+        count = sum(len(fixtures) for fixtures in missing.values())
+        terminalreporter.section(f'{count} fixtures are of classes that this framework does not have yet')
+        for name, fixtures in sorted(missing.items()):
+            terminalreporter.write_line(f'{name}: {", ".join(sorted(fixtures))}')
