@@ -1,40 +1,11 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from Datasets.BenchmarkImages import BenchmarkImages, reduce_picture
+from Datasets.BenchmarkImages import BenchmarkImages
 from Datasets.benchmarks import hr_files, official_lr_folder
 from Models import BenchmarkType
-from tests.reference_files import Reference
 from Utilities.images import read_image
 from Utilities.resize import ResizeConvention, resize
-
-
-@pytest.mark.parametrize('scale', ['2', '3', '4', '2.7'])
-def test_matlab_on_floats_is_the_published_imresize(scale: str) -> None:
-    """XPixelGroup/BasicSR@8d56e3a, float32: the nominal scale is kept, ceil(scale n) pixels are made."""
-    reference = Reference('imresize')
-    expected = reference.array(f'output/basicsr_imresize_1_{scale}')
-    picture = reference.array('input/img').astype(np.float64) / 255
-    found = resize(picture, expected.shape[:2], 'matlab', scale=(1 / float(scale), 1 / float(scale)))
-    np.testing.assert_allclose(found, expected, atol=3e-6)
-
-
-@pytest.mark.parametrize('scale', ['2', '3', '4', '2.7'])
-def test_pillow_is_pillow(scale: str) -> None:
-    reference = Reference('imresize')
-    expected = reference.array(f'output/pil_bicubic_1_{scale}')
-    assert np.array_equal(resize(reference.array('input/img'), expected.shape[:2], 'pillow'), expected)
-
-
-@pytest.mark.parametrize('scale', ['2', '2.7', '4'])
-def test_lr_made_on_the_fly_is_liifs(scale: str) -> None:
-    """yinboc/liif@4c833f8, SRImplicitDownsampled: sizes, crop and every LR pixel."""
-    reference = Reference('liif_downsampled')
-    lr, hr = reduce_picture(reference.array('input/img'), float(scale), 'pillow', Path('img'))
-    assert np.array_equal(lr.transpose(2, 0, 1), reference.array(f'output/s{scale}_inp'))
-    assert hr.shape[:2] == tuple(reference.array(f'output/s{scale}_hr_size'))
 
 
 @pytest.mark.parametrize('convention', ['pillow', 'matlab'])

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from Models import DecoderType
@@ -43,6 +44,7 @@ def claims(meta: Meta) -> bool:
     return kind.startswith(ARGUMENTS_ONLY.get(meta['repo'], ()))
 
 
+@torch.inference_mode()
 def check(reference: Reference) -> None:
     try:
         subject = subject_of(reference)

@@ -24,13 +24,11 @@ from Models.Quality.QualityModel import QualityModel, UnavailableError
 from Models.Quality.SSIM import SSIM
 from Orchestrators.Evaluation.evaluation import build_metrics, score
 from tests.conftest import smooth_picture
-from tests.reference_files import Reference
 from Utilities.find_class import find_class
 from Utilities.images import read_image, to_tensor
 
 METRICS_PAGE = Path(__file__).parents[3] / 'docs' / 'metrics.md'
 ALONE = [kind for kind in QualityType if kind.name not in ('LPIPS', 'LPIPS_VGG', 'LPIPS_Squeeze', 'DISTS', 'NIQE')]
-BY_PIQ = {'GMSD': 'gmsd', 'VIFp': 'vif_p', 'FSIMc': 'fsim', 'FSIM': 'fsim_grey', 'SR_SIM': 'srsim'}
 
 
 def metric_of(kind: QualityType | str) -> QualityModel:
@@ -46,15 +44,6 @@ def smooth_pair(height: int, width: int) -> tuple[Tensor, Tensor]:
 
 
 # By piq
-
-
-@pytest.mark.parametrize('name', BY_PIQ)
-def test_metrics_by_piq_have_the_values_of_its_release(name: str) -> None:
-    """piq 0.8.0 on the fixture's pictures."""
-    reference = Reference('metrics')
-    sr, hr = (to_tensor(reference.array(f'input/{part}'))[None] for part in ('sr', 'hr'))
-    expected = reference[f'output/piq_{BY_PIQ[name]}'].item()
-    assert metric_of(name)(sr, hr).item() == pytest.approx(expected, abs=1e-6)
 
 
 def test_vifp_is_on_the_scale_to_255() -> None:
