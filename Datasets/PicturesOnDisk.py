@@ -14,7 +14,8 @@ from typing import Any
 import PIL
 
 from Datasets.picture_stores import PictureStore, Reading
-from Datasets.pixel_files import HEADER_BYTES, SUFFIX, TEMPORARY, map_pixels, write_pixels
+from Datasets.pixel_files import HEADER_BYTES, SUFFIX, map_pixels, write_pixels
+from Utilities.files import TEMPORARY
 from Utilities.images import ImageError, Pixels, read_header
 
 _LOGGER = logging.getLogger(__name__)

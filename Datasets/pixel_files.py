@@ -13,9 +13,9 @@ import numpy as np
 import torch
 
 from Datasets.picture_stores import Reading
+from Utilities.files import replacing
 
 SUFFIX = '.pixels'
-TEMPORARY = '.tmp-'
 _FORMAT = 'assr pixels 1'
 HEADER_BYTES = 4096
 """A page, so that the pixels begin on one."""
@@ -29,17 +29,12 @@ def write_pixels(path: Path, reading: Reading) -> None:
     """
     height, width, _ = reading.pixels.shape
     header = {'format': _FORMAT, 'height': height, 'width': width, 'notes': reading.notes}
-    temporary = path.with_name(f'{TEMPORARY}{os.getpid()}-{path.name}')
-    try:
-        with temporary.open('wb') as file:
-            file.write(json.dumps(header).encode().ljust(HEADER_BYTES))
-            file.write(np.ascontiguousarray(reading.pixels).data)
-            file.flush()
-            # Without it, a power cut may leave a file of the right size full of zeros.
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as temporary, temporary.open('wb') as file:
+        file.write(json.dumps(header).encode().ljust(HEADER_BYTES))
+        file.write(np.ascontiguousarray(reading.pixels).data)
+        file.flush()
+        # Without it, a power cut may leave a file of the right size full of zeros.
+        os.fsync(file.fileno())
 
 
 def map_pixels(path: Path) -> Reading | None:

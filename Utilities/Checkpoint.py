@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from Utilities.file_limits import OversizedError, refuse_oversized_archive, refuse_oversized_content
+from Utilities.files import TEMPORARY, replacing
 from Utilities.torch_version import refuse_old_torch
 from Utilities.version import code_version
 
@@ -77,16 +78,12 @@ class Checkpoint:
         """
         content = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         content |= {'format': self.FORMAT, 'sha256': content_hash(content)}
-        temporary = path.with_name(f'.tmp-{os.getpid()}-{path.name}')
         try:
             # Through a file object: torch's own writer does not say that the disk is full.
-            with temporary.open('wb') as file:
+            with replacing(path, previous=previous_of(path)) as temporary, temporary.open('wb') as file:
                 torch.save(content, file)
                 file.flush()
                 os.fsync(file.fileno())
-            if path.exists():
-                _keep_as(path, previous_of(path))
-            os.replace(temporary, path)
             _sync_folder(path.parent)
         except (OSError, RuntimeError) as error:
             if 'DataLoader worker' in str(error):
@@ -94,8 +91,6 @@ class Checkpoint:
             raise CheckpointWriteError(
                 f'{path} could not be written: {error}. Is the disk full? {_room_for(content, path.parent)}'
             ) from error
-        finally:
-            temporary.unlink(missing_ok=True)
 
     @classmethod
     def load(cls, path: Path) -> 'Checkpoint':
@@ -171,7 +166,7 @@ def previous_of(path: Path) -> Path:
 
 def remove_leftovers(path: Path) -> None:
     """Remove the half-written files that a killed run left beside `path`; call it only while holding the run's lock."""
-    for leftover in path.parent.glob(f'.tmp-*-{path.name}*'):
+    for leftover in path.parent.glob(f'{TEMPORARY}*-{path.name}*'):
         leftover.unlink(missing_ok=True)
 
 
@@ -198,21 +193,6 @@ def _update(digest: 'hashlib._Hash', value: object) -> None:
             _update(digest, entry)
     else:
         digest.update(f'{type(value).__name__} {value!r};'.encode())
-
-
-def _keep_as(path: Path, previous: Path) -> None:
-    """Give the present file a second name without `path` being absent for a moment."""
-    temporary = path.with_name(f'.tmp-{os.getpid()}-{previous.name}')
-    temporary.unlink(missing_ok=True)
-    try:
-        try:
-            os.link(path, temporary)
-        except OSError:
-            # File systems without hard links (FAT, some network shares).
-            shutil.copy2(path, temporary)
-        os.replace(temporary, previous)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -17,6 +17,8 @@ from jaxtyping import Float
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
+from Utilities.files import replacing
+
 EXTENSIONS = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
 # No other decoder of Pillow's is ever given a file, whatever it is called (some run programs or read other files).
 _FORMATS = ('PNG', 'JPEG', 'BMP', 'TIFF', 'WEBP')
@@ -208,13 +210,8 @@ def write_png(path: str | Path, pixels: Pixels) -> None:
     """Write (height, width), (height, width, 2), (…, 3) or (…, 4) 8-bit pixels as PNG, whole or not at all."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Not all of a long name, to which a file system would allow no more.
-    temporary = path.with_name(f'.tmp-{os.getpid()}-{path.name[-40:]}')
-    try:
+    with replacing(path) as temporary:
         Image.fromarray(pixels).save(temporary, format='PNG')
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def to_tensor(pixels: Pixels) -> Float[Tensor, '3 height width']:

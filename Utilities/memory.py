@@ -1,13 +1,18 @@
 """Memory of the process, the machine and the GPU, in bytes; and how to tell that it ran out."""
 
+import contextlib
 import ctypes
-import os
+import gc
+import sys
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import torch
 
 MIB = 2**20
+_PROCESS = Path('/proc/self')
 
 # In the words of torch on a CPU (Linux, Windows), of the other devices, and of the libraries that torch calls.
 _OUT_OF_MEMORY = ("can't allocate memory", 'not enough memory', 'out of memory', 'std::bad_alloc')
@@ -31,34 +36,62 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def used_memory(device: torch.device) -> int:
-    """What the process takes now: on a GPU what torch has handed out there, else all that is resident.
-
-    Raises:
-        ValueError: if the system does not say.
-    """
+    """Bytes that the process takes now: on a GPU what torch has handed out there, else all that is resident."""
     if device.type == 'cuda':
         return torch.cuda.memory_allocated(device)
-    statm = Path('/proc/self/statm')
-    if statm.exists():
-        return int(statm.read_text().split()[1]) * os.sysconf('SC_PAGE_SIZE')
-    try:
-        import psutil  # noqa: PLC0415  optional
-    except ImportError as error:
-        raise ValueError('max_memory needs psutil on this system (pip install psutil), or leave it None.') from error
     return int(psutil.Process().memory_info().rss)
 
 
-def free_memory() -> int | None:
-    """What the machine has left without swapping; None if the system does not say."""
-    information = Path('/proc/meminfo')
-    if information.exists():
-        fields = dict(line.split(':') for line in information.read_text().splitlines())
-        return int(fields['MemAvailable'].split()[0]) * 1024
-    try:
-        import psutil  # noqa: PLC0415  optional
-    except ImportError:
-        return None
+def free_memory() -> int:
+    """Bytes that the machine has left without swapping."""
     return int(psutil.virtual_memory().available)
+
+
+def peak_memory(device: torch.device) -> int:
+    """Most bytes that the process has taken until now: on a GPU what torch has handed out there, else resident."""
+    if device.type == 'cuda':
+        return torch.cuda.max_memory_allocated(device)
+    if sys.platform == 'win32':
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource  # noqa: PLC0415  not on Windows
+
+    # In KiB, on macOS in bytes.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == 'darwin' else 2**10)
+
+
+def peak_memory_of(action: Callable[[], object], device: torch.device) -> int:
+    """Most bytes that a call takes beyond those taken before it, its result included.
+
+    Raises:
+        OSError: where it can't be told: on a CPU it takes Linux' high-water mark of resident memory, set back before.
+    """
+    if device.type == 'cuda':
+        torch.cuda.synchronize(device)
+        before = torch.cuda.memory_allocated(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        action()
+        torch.cuda.synchronize(device)
+        return torch.cuda.max_memory_allocated(device) - before
+    if device.type != 'cpu':
+        raise OSError(f'it is not known how to read it on {device}')
+    gc.collect()
+    # The allocator keeps freed memory; without giving it back, using it again would not show.
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+    # The one thing that psutil does not know. Sets the mark back to what is resident (Linux' proc(5), clear_refs).
+    (_PROCESS / 'clear_refs').write_text('5', encoding='ascii')
+    before = _status('VmRSS')
+    result = action()
+    peak = _status('VmHWM')
+    del result
+    return max(0, peak - before)
+
+
+def _status(field: str) -> int:
+    for line in (_PROCESS / 'status').read_text(encoding='ascii', errors='replace').splitlines():
+        if line.startswith(f'{field}:'):
+            return int(line.split()[1]) * 1024
+    raise OSError(f'{_PROCESS / "status"} has no {field}')
 
 
 class FreedMemory:

@@ -1,15 +1,11 @@
 """What a network costs: parameters, multiply-adds, time and memory for one LR picture of a stated size."""
 
-import contextlib
 import copy
-import ctypes
 import dataclasses
-import gc
 import logging
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 from jaxtyping import Float
@@ -17,6 +13,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from Models.SuperResolver import SuperResolver
+from Utilities.memory import peak_memory_of
 from Utilities.scales import AnyScale, scale_per_axis
 
 _LOGGER = logging.getLogger(__name__)
@@ -129,42 +126,8 @@ def _wait_for(device: torch.device) -> None:
 
 
 def _peak_memory(upscale: Callable[[], object], device: torch.device) -> int | None:
-    """Bytes at the peak above those before."""
-    if device.type == 'cuda':
-        torch.cuda.synchronize(device)
-        before = torch.cuda.memory_allocated(device)
-        torch.cuda.reset_peak_memory_stats(device)
-        upscale()
-        torch.cuda.synchronize(device)
-        return torch.cuda.max_memory_allocated(device) - before
-    if device.type != 'cpu':
-        _LOGGER.warning('The peak of memory is missing: it is not known how to read it on %s.', device)
-        return None
     try:
-        return _peak_memory_of_process(upscale)
+        return peak_memory_of(upscale, device)
     except OSError as error:
-        _LOGGER.warning("The peak of memory is missing: it is read from Linux' /proc/self, where %s.", error)
+        _LOGGER.warning('The peak of memory is missing: %s.', error)
         return None
-
-
-def _peak_memory_of_process(upscale: Callable[[], object]) -> int:
-    """The high-water mark of resident memory, set back before.
-
-    Raises:
-        OSError: where /proc/self can't be read or the mark can't be set back.
-    """
-    gc.collect()
-    # The allocator keeps freed memory; without giving it back, using it again would not show.
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
-    Path('/proc/self/clear_refs').write_text('5')
-    before = _status_bytes('VmRSS')
-    upscale()
-    return max(0, _status_bytes('VmHWM') - before)
-
-
-def _status_bytes(field: str) -> int:
-    for line in Path('/proc/self/status').read_text(encoding='ascii', errors='replace').splitlines():
-        if line.startswith(f'{field}:'):
-            return int(line.split()[1]) * 1024
-    raise OSError(f'/proc/self/status has no {field}')

@@ -1,12 +1,12 @@
 """Writing pictures that are larger than the memory, as TIFF, from top to bottom."""
 
-import os
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 
+from Utilities.files import replacing
 from Utilities.images import Pixels
 
 _STRIP_BYTES = 2**18
@@ -17,7 +17,7 @@ _LARGEST_ORDINARY = 2**32 - 2**25
 def write_tiff(path: str | Path, shape: tuple[int, int, int], bands: Iterable[Pixels]) -> None:
     """Write 8-bit pixels as TIFF (deflate; BigTIFF from 4 GB on), whole or not at all.
 
-    Until it is whole, the file is called `.tmp-<name>`; what a killed run left under that name is replaced.
+    Until it is whole, the file is called `.tmp-<process>-<name>`.
 
     Args:
         path: the file.
@@ -31,11 +31,10 @@ def write_tiff(path: str | Path, shape: tuple[int, int, int], bands: Iterable[Pi
 
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'.tmp-{path.name}')
     height, width, channels = shape
     rows = min(height, max(1, _STRIP_BYTES // (width * channels)))
     strips = _strips(bands, rows, height)
-    try:
+    with replacing(path) as temporary:
         with tifffile.TiffWriter(temporary, bigtiff=height * width * channels > _LARGEST_ORDINARY) as file:
             file.write(
                 (zlib.compress(strip.tobytes()) for strip in strips),
@@ -49,11 +48,8 @@ def write_tiff(path: str | Path, shape: tuple[int, int, int], bands: Iterable[Pi
                 maxworkers=1,
                 metadata=None,
             )
-            for _ in strips:  # None are left, but they are counted at the end.
-                pass
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        for _ in strips:  # None are left, but they are counted at the end.
+            pass
 
 
 def _strips(bands: Iterable[Pixels], rows: int, height: int) -> Iterator[Pixels]:

@@ -33,9 +33,8 @@ def refuse_without_memory(size: tuple[int, int], max_memory: int | None) -> None
         ValueError: naming TIFF, which is written piece by piece.
     """
     need = size[0] * size[1] * _PNG_BYTES
-    free = free_memory()
-    limit = max_memory * MIB if max_memory is not None else None if free is None else free // 2
-    if limit is not None and need > limit:
+    limit = max_memory * MIB if max_memory is not None else free_memory() // 2
+    if need > limit:
         what = '--max-memory' if max_memory is not None else 'half of the free memory'
         raise ValueError(
             f'A PNG of {size[1]}x{size[0]} pixels takes {need // MIB} MiB of memory, more than {what}, {limit // MIB} '

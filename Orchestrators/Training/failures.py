@@ -1,7 +1,6 @@
 """What a run that can't go on says: where it happened, to what, and what may help."""
 
 import dataclasses
-import sys
 
 import torch
 
@@ -10,6 +9,7 @@ from Datasets.loaders import EpochBatches
 from Datasets.TrainingCrops import TrainingBatch, TrainingCrops
 from Orchestrators.Steps.FiniteCheck import NotFiniteError
 from Orchestrators.Training.Progress import Progress
+from Utilities.memory import peak_memory
 
 
 class StepOutOfMemoryError(RuntimeError):
@@ -89,12 +89,5 @@ def raise_if_out_of_memory(
 
 
 def _peak_memory(device: torch.device) -> str:
-    if device.type == 'cuda':
-        return f'{torch.cuda.max_memory_allocated(device) / 2**30:.1f} GiB of the GPU'
-    if sys.platform == 'win32':
-        return 'an unknown amount of memory'
-    import resource  # noqa: PLC0415  not on Windows
-
-    # In KiB, on macOS in bytes.
-    unit = 1 if sys.platform == 'darwin' else 2**10
-    return f'{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30:.1f} GiB by this process'
+    whose = 'of the GPU' if device.type == 'cuda' else 'by this process'
+    return f'{peak_memory(device) / 2**30:.1f} GiB {whose}'

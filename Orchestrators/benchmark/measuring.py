@@ -1,17 +1,17 @@
 """Time and memory of a function, measured so that two can be compared on a machine that does other things too."""
 
-import ctypes
 import gc
 import multiprocessing
-import re
 import statistics
+import sys
 import time
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
+
+from Utilities.memory import peak_memory_of
 
 Action = Callable[[], object]
 
@@ -65,11 +65,10 @@ def clock_of(device: torch.device, threads: int) -> Callable[[], float]:
     return time.process_time if threads == 1 else time.perf_counter
 
 
-def peak_memory(action: Action, device: torch.device, warm_up: Action) -> int | None:
-    """Largest number of bytes that a call holds beyond what was held before, its result included.
+def peak_memory_apart(action: Action, device: torch.device, warm_up: Action) -> int | None:
+    """As `peak_memory_of`; None where the system does not tell.
 
-    On a CPU a forked process makes the call, on one thread, as threads do not survive a fork; None where the system
-    does not tell.
+    On a CPU a forked process makes the call, on one thread, as threads do not survive a fork.
 
     Args:
         action: the call.
@@ -78,13 +77,8 @@ def peak_memory(action: Action, device: torch.device, warm_up: Action) -> int | 
             that runs, which is some 35 MB.
     """
     if device.type == 'cuda':
-        torch.cuda.synchronize(device)
-        before = torch.cuda.memory_allocated(device)
-        torch.cuda.reset_peak_memory_stats(device)
-        action()
-        torch.cuda.synchronize(device)
-        return torch.cuda.max_memory_allocated(device) - before
-    if device.type != 'cpu' or not Path('/proc/self/clear_refs').exists():
+        return peak_memory_of(action, device)
+    if device.type != 'cpu' or sys.platform != 'linux':
         return None
     context = multiprocessing.get_context('fork')
     receiver, sender = context.Pipe(duplex=False)
@@ -107,16 +101,7 @@ def peak_memory(action: Action, device: torch.device, warm_up: Action) -> int | 
 def _call_and_tell(action: Action, warm_up: Action, sender: 'multiprocessing.connection.Connection') -> None:
     torch.set_num_threads(1)
     warm_up()
-    # What the process has freed but kept would hide what the call takes.
-    ctypes.CDLL(None).malloc_trim(0)
-    Path('/proc/self/clear_refs').write_text('5', encoding='ascii')
-    before = _status('VmRSS')
-    result = action()
-    sender.send(_status('VmHWM') - before)
-    del result
-
-
-def _status(key: str) -> int:
-    found = re.search(rf'^{key}:\s+(\d+) kB$', Path('/proc/self/status').read_text(encoding='ascii'), re.MULTILINE)
-    assert found is not None
-    return int(found[1]) * 1024
+    try:
+        sender.send(peak_memory_of(action, torch.device('cpu')))
+    except OSError:
+        sender.send(None)

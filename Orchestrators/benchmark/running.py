@@ -12,7 +12,7 @@ from Models.DecoderType import DecoderType
 from Models.SuperResolver import SuperResolver
 from Orchestrators.benchmark import naive, report
 from Orchestrators.benchmark.loader import CacheKind, samples_per_second
-from Orchestrators.benchmark.measuring import Comparison, Spread, alternate, clock_of, peak_memory
+from Orchestrators.benchmark.measuring import Comparison, Spread, alternate, clock_of, peak_memory_apart
 from Orchestrators.benchmark.Plan import Case, Plan
 from Orchestrators.benchmark.subjects import TrainingStep, Upscaling, build_model, in_precision
 from Utilities.devices import choose_device
@@ -96,8 +96,8 @@ def _measure_memory(
     small.difference()
     for case in results.plan.memory_cases(decoder):
         subject = Upscaling(model, naive, case)
-        ours = peak_memory(subject.ours, device, small.ours)
-        plain = peak_memory(subject.plain, device, small.plain)
+        ours = peak_memory_apart(subject.ours, device, small.ours)
+        plain = peak_memory_apart(subject.plain, device, small.plain)
         if ours is None or plain is None:
             _LOGGER.warning('Memory is not measured: this system does not tell how much a process holds.')
             return

@@ -129,7 +129,7 @@ def test_a_write_that_fails_leaves_nothing_behind(make_pictures: PictureMaker, m
     order = []
     original = os.replace
     monkeypatch.setattr('Datasets.pixel_files.os.fsync', lambda _: order.append('fsync'))
-    monkeypatch.setattr('Datasets.pixel_files.os.replace', lambda *paths: (order.append('replace'), original(*paths)))
+    monkeypatch.setattr('Utilities.files.os.replace', lambda *paths: (order.append('replace'), original(*paths)))
     folder_of(files)
     assert order == ['fsync', 'replace']
 

@@ -8,7 +8,7 @@ import torch
 
 from Models import DecoderType
 from Orchestrators.benchmark import loader, naive
-from Orchestrators.benchmark.measuring import Spread, alternate, peak_memory
+from Orchestrators.benchmark.measuring import Spread, alternate, peak_memory_apart
 from Orchestrators.benchmark.Plan import COMPARED, Plan
 from Orchestrators.benchmark.running import run
 from Orchestrators.benchmark.subjects import TrainingStep, build_model
@@ -43,7 +43,7 @@ def test_peak_memory_is_that_of_the_call_even_if_freed() -> None:
     def call() -> int:
         return len(bytearray(b'x') * (64 * megabyte)) + len(bytearray(b'x') * (32 * megabyte))
 
-    found = peak_memory(call, CPU, call)
+    found = peak_memory_apart(call, CPU, call)
     assert found is not None
     # The kernel counts in batches of some pages.
     assert 63 * megabyte <= found < 80 * megabyte
@@ -57,7 +57,7 @@ def test_a_failure_in_the_measured_process_is_told() -> None:
         sys.exit(3)
 
     with pytest.raises(MemoryError, match='ended with 3'):
-        peak_memory(fail, CPU, lambda: None)
+        peak_memory_apart(fail, CPU, lambda: None)
 
 
 @pytest.mark.parametrize('decoder', COMPARED)

