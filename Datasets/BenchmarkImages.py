@@ -14,6 +14,7 @@ from Datasets.benchmarks import BENCHMARKS, official_lr_folder
 from Datasets.pairing import find_partners
 from Datasets.target_size import reduce_to_size, refuse_smaller
 from Models.BenchmarkType import BenchmarkType
+from Utilities.color_profiles import to_srgb
 from Utilities.images import ImageError, Pixels, read_image, to_tensor
 from Utilities.resize import ResizeConvention, resize
 from Utilities.scales import AnyScale, scale_per_axis, scale_text
@@ -63,6 +64,7 @@ class BenchmarkImages:
         self._hr_multiple = hr_multiple
         self._size = size
         self._hr_files = list(hr_files)
+        self._has_told_of_colors = False
         if size is not None:
             refuse_smaller(self._hr_files, size)
         self._lr_files = None if lr_folder is None else find_partners(self._hr_files, lr_folder, scale)
@@ -123,10 +125,9 @@ class BenchmarkImages:
 
     def __getitem__(self, index: int) -> TestPair:
         file = self._hr_files[index]
-        hr = read_image(file).pixels
+        hr = self._read(file)
         if self._lr_files is not None:
-            lr_photo = read_image(self._lr_files[index])
-            lr = lr_photo.pixels
+            lr = self._read(self._lr_files[index])
             vertical, horizontal = scale_per_axis(self.scale)
             hr = hr[: round(lr.shape[0] * vertical), : round(lr.shape[1] * horizontal)]
         elif self._size is not None:
@@ -136,6 +137,14 @@ class BenchmarkImages:
             hr = hr[: hr.shape[0] // multiple * multiple, : hr.shape[1] // multiple * multiple]
             lr, hr = reduce_picture(hr, self.scale, self.convention, file)
         return TestPair(file.stem, to_tensor(lr)[None], to_tensor(hr)[None])
+
+    def _read(self, file: Path) -> Pixels:
+        """A picture in sRGB; colors that could not be brought there are told once per set."""
+        photo = to_srgb(read_image(file))
+        if 'not applied' in photo.note and not self._has_told_of_colors:
+            self._has_told_of_colors = True
+            _LOGGER.warning('%s: %s. Others of the set may be alike; this is said once.', file, photo.note)
+        return photo.pixels
 
 
 def reduce_picture(hr: Pixels, scale: AnyScale, convention: ResizeConvention, file: Path) -> tuple[Pixels, Pixels]:

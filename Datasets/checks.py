@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from Datasets.BenchmarkImages import BenchmarkImages
+from Utilities.color_profiles import to_srgb
 from Utilities.images import ImageError, Pixels, read_image
 
 
@@ -22,7 +23,8 @@ def check_pictures(
     problems = []
     for file in dict.fromkeys(file for images in sets.values() for file in (*images.hr_files, *images.lr_files)):
         try:
-            pixels = read_image(file).pixels
+            photo = to_srgb(read_image(file))
+            pixels = photo.pixels
         except ImageError as error:
             problems.append(str(error))
             continue

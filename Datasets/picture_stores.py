@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from Utilities.color_profiles import to_srgb
 from Utilities.images import Photo, Pixels, read_image
 
 
@@ -41,7 +42,7 @@ class PictureStore(ABC):
         """The pixels of a picture that `read` has returned."""
 
     def _decode(self, file: Path) -> Reading:
-        photo = read_image(file, max_pixels=self._max_image_pixels)
+        photo = to_srgb(read_image(file, max_pixels=self._max_image_pixels))
         return Reading(photo.pixels, notes_of(photo))
 
 

@@ -15,48 +15,33 @@ import numpy.typing as npt
 import torch
 from jaxtyping import Float
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
+from Utilities.color_profiles import cmyk_to_srgb
 from Utilities.files import replacing
+from Utilities.Photo import ImageError, Metadata, Photo, Pixels, photo_of
+from Utilities.tiff_reading import is_tiff_file, read_tiff, read_tiff_header
 
 EXTENSIONS = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
 # No other decoder of Pillow's is ever given a file, whatever it is called (some run programs or read other files).
-_FORMATS = ('PNG', 'JPEG', 'BMP', 'TIFF', 'WEBP')
+_FORMATS = ('PNG', 'JPEG', 'BMP', 'WEBP')
 _DECODING_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
 _MAX_PIXELS = 100_000_000
 _EXIF_ORIENTATION = 0x0112
 _QUARTER_TURNS = (5, 6, 7, 8)
 _PNG_SIGNATURE = b'\x89PNG\r\n\x1a\n'
 _GRAY_MODES = ('1', 'L', 'LA', 'La')
-
-Pixels = npt.NDArray[np.uint8]
-
-
-class ImageError(ValueError):
-    """A picture that can't be used; the message begins with its path."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Photo:
-    """A decoded picture."""
-
-    pixels: Pixels
-    """(height, width, 3) in RGB."""
-
-    alpha: Pixels | None
-    """(height, width) opacity, if the file has one."""
-
-    is_gray: bool
-    """The file holds no colors; all three channels are equal."""
-
-    note: str = ''
-    """What was converted, if anything: `16 bits scaled to 8`, `CMYK converted to RGB`."""
+_NO_METADATA = Metadata()
+_COLOR_CHUNKS = (b'gAMA', b'cHRM', b'sRGB', b'cICP')
 
 
 def read_image(path: str | Path, *, max_pixels: int = _MAX_PIXELS) -> Photo:
     """Decode a PNG, JPEG, BMP, TIFF or WebP file to 8-bit RGB.
 
-    16 bits are scaled, palettes and gray expanded, CMYK converted, EXIF rotation applied.
+    16 bits are scaled, palettes and gray expanded, CMYK converted, orientation applied, colors under zero opacity
+    replaced by the nearest that can be seen. Values are those of the file, whatever its color profile: see
+    `color_profiles.to_srgb`.
 
     Args:
         path: the file.
@@ -66,8 +51,14 @@ def read_image(path: str | Path, *, max_pixels: int = _MAX_PIXELS) -> Photo:
         ImageError: naming the file and the reason: damaged, not a picture, too large, animated, floating point.
     """
     path = Path(path)
+    if is_tiff_file(path):
+        with _naming(path, max_pixels):
+            header = read_tiff_header(path)
+            _refuse_large(path, header.width, header.height, max_pixels)
+            return read_tiff(path)
     with _opened(path, max_pixels) as image:
-        _refuse_unusable(path, image, max_pixels)
+        _refuse_large(path, image.width, image.height, max_pixels)
+        _refuse_unusable(path, image)
         return _decode(path, image)
 
 
@@ -85,9 +76,13 @@ def read_header(path: str | Path, *, max_pixels: int = _MAX_PIXELS) -> Header:
     Raises:
         ImageError: if the file is not a picture.
     """
-    with _opened(Path(path), max_pixels) as image:
+    path = Path(path)
+    if is_tiff_file(path):
+        with _naming(path, max_pixels):
+            return Header(*read_tiff_header(path))
+    with _opened(path, max_pixels) as image:
         is_gray = image.mode in _GRAY_MODES or image.mode.startswith('I')
-        if _exif(Path(path), image).get(_EXIF_ORIENTATION, 1) in _QUARTER_TURNS:
+        if _exif(path, image).get(_EXIF_ORIENTATION, 1) in _QUARTER_TURNS:
             return Header(image.width, image.height, is_gray)
         return Header(image.height, image.width, is_gray)
 
@@ -114,13 +109,19 @@ def _has_texts_behind_pixels(path: Path) -> bool:
 
 @contextlib.contextmanager
 def _opened(path: Path, max_pixels: int) -> Iterator[Image.Image]:
-    """Open a picture file, and name it in whatever goes wrong while it is in use."""
+    """Open a picture file that is no TIFF."""
+    with _naming(path, max_pixels), warnings.catch_warnings():
+        # Our own limit speaks instead.
+        warnings.simplefilter('ignore', Image.DecompressionBombWarning)
+        with Image.open(path, formats=_FORMATS) as image:
+            yield image
+
+
+@contextlib.contextmanager
+def _naming(path: Path, max_pixels: int) -> Iterator[None]:
+    """Name the file in whatever goes wrong while it is in use."""
     try:
-        with warnings.catch_warnings():
-            # Our own limit speaks instead.
-            warnings.simplefilter('ignore', Image.DecompressionBombWarning)
-            with Image.open(path, formats=_FORMATS) as image:
-                yield image
+        yield
     except ImageError:
         raise
     except Image.DecompressionBombError as error:
@@ -136,52 +137,72 @@ def _opened(path: Path, max_pixels: int) -> Iterator[Image.Image]:
         raise ImageError(f'{path} is not a readable picture: {error or type(error).__name__}.') from error
 
 
-def _refuse_unusable(path: Path, image: Image.Image, max_pixels: int) -> None:
-    if image.width * image.height > max_pixels:
+def _refuse_large(path: Path, width: int, height: int, max_pixels: int) -> None:
+    if width * height > max_pixels:
         raise ImageError(
-            f'{path} has {image.width}x{image.height} = {image.width * image.height} pixels, more than '
-            f'max_image_pixels = {max_pixels}; raise that setting if the file is what it claims.'
+            f'{path} has {width}x{height} = {width * height} pixels, more than max_image_pixels = {max_pixels}; raise '
+            'that setting if the file is what it claims.'
         )
+
+
+def _refuse_unusable(path: Path, image: Image.Image) -> None:
     # Phones put a second, smaller picture into their JPEG files (MPO); the first is the photograph.
     if getattr(image, 'n_frames', 1) > 1 and image.format != 'MPO':
         raise ImageError(f'{path} holds {image.n_frames} frames; save the one that is meant.')  # type: ignore[attr-defined]
-    if image.mode == 'F' or (image.mode == 'I' and image.format == 'TIFF'):
-        raise ImageError(f'{path} has pixels of mode {image.mode} (32 bits); save it with 8 or 16 bits per channel.')
+    if image.mode == 'F':
+        raise ImageError(f'{path} has pixels of mode F (32 bits); save it with 8 or 16 bits per channel.')
 
 
 def _decode(path: Path, image: Image.Image) -> Photo:
-    deep = _sixteen_bits(path, image)
-    if deep is not None:
-        return deep
+    metadata = _metadata(path, image)
+    is_deep = image.mode.startswith('I') or (image.format == 'PNG' and _png_bit_depth(path) == 16)  # noqa: PLR2004
+    if is_deep:
+        # Pillow alone would clip or truncate it.
+        values = _read_deep_png(path) if not image.mode.startswith('I') else _deep_gray(image)
+        return dataclasses.replace(photo_of(values, has_alpha=values.shape[-1] in (2, 4)), metadata=metadata)
     image.load()
     upright = ImageOps.exif_transpose(image)
     note = f'{upright.mode} converted to RGB' if upright.mode in ('CMYK', 'LAB', 'HSV') else ''
+    if upright.mode == 'CMYK' and metadata.icc_profile is not None:
+        upright, metadata = cmyk_to_srgb(path, upright, metadata)
     has_alpha = upright.mode in ('LA', 'La', 'PA', 'RGBA', 'RGBa') or 'transparency' in upright.info
     is_gray = upright.mode in _GRAY_MODES
-    if not has_alpha:
-        return Photo(np.array(upright.convert('RGB')), None, is_gray, note)
-    four = np.array(upright.convert('RGBA'))
-    return Photo(np.ascontiguousarray(four[..., :3]), np.ascontiguousarray(four[..., 3]), is_gray, note)
-
-
-def _sixteen_bits(path: Path, image: Image.Image) -> Photo | None:
-    """A picture with 16 bits per channel, scaled to 8; None for any other. Pillow alone would clip or truncate it."""
-    if image.mode.startswith('I'):
-        values = np.asarray(ImageOps.exif_transpose(image))
-    elif image.format == 'PNG' and _png_bit_depth(path) == 16:  # noqa: PLR2004
-        values = _read_deep_png(path)
-    elif image.format == 'TIFF' and 16 in image.tag_v2.get(258, ()):  # type: ignore[attr-defined]  # noqa: PLR2004
-        values = _read_deep_tiff(path)
-    else:
-        return None
+    values = np.asarray(upright.convert(('L' if is_gray else 'RGB') + 'A' * has_alpha))
     values = values[..., None] if values.ndim == 2 else values  # noqa: PLR2004
-    # 65535 / 255 = 257, so white stays white.
-    scaled = ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    channels = scaled.shape[-1]
-    alpha = np.ascontiguousarray(scaled[..., -1]) if channels in (2, 4) else None
-    is_gray = channels <= 2  # noqa: PLR2004
-    colors = np.repeat(scaled[..., :1], 3, axis=-1) if is_gray else scaled[..., :3]
-    return Photo(np.ascontiguousarray(colors), alpha, is_gray, '16 bits scaled to 8')
+    return dataclasses.replace(photo_of(values, has_alpha=has_alpha, note=note), metadata=metadata)
+
+
+def _deep_gray(image: Image.Image) -> npt.NDArray[np.uint16]:
+    return np.asarray(ImageOps.exif_transpose(image)).astype(np.uint16)[..., None]
+
+
+def _metadata(path: Path, image: Image.Image) -> Metadata:
+    """What a file says of its colors, size and origin."""
+    exif = Image.Exif()
+    exif.load(_exif(path, image).tobytes())  # A copy: the orientation is still to be applied.
+    exif.pop(_EXIF_ORIENTATION, None)
+    dpi = image.info.get('dpi')
+    return Metadata(
+        icc_profile=image.info.get('icc_profile') or None,
+        png_chunks=tuple(_color_chunks(path)) if image.format == 'PNG' else (),
+        dpi=(float(dpi[0]), float(dpi[1])) if dpi and all(dpi) else None,
+        exif=exif.tobytes() if len(exif) else b'',
+    )
+
+
+def _color_chunks(path: Path) -> Iterator[tuple[bytes, bytes]]:
+    """The chunks of a PNG, before its pixels, that say what its numbers mean besides a profile."""
+    with path.open('rb') as file:
+        file.seek(len(_PNG_SIGNATURE))
+        while len(head := file.read(8)) == 8:  # noqa: PLR2004
+            length, kind = struct.unpack('>I4s', head)
+            if kind == b'IDAT':
+                return
+            if kind in _COLOR_CHUNKS and length < 64:  # noqa: PLR2004
+                yield kind, file.read(length)
+                file.seek(4, os.SEEK_CUR)
+            else:
+                file.seek(length + 4, os.SEEK_CUR)
 
 
 def _png_bit_depth(path: Path) -> int:
@@ -198,20 +219,23 @@ def _read_deep_png(path: Path) -> npt.NDArray[np.uint16]:
     return image.permute(1, 2, 0).numpy()
 
 
-def _read_deep_tiff(path: Path) -> npt.NDArray[np.uint16]:
-    try:
-        import tifffile  # noqa: PLC0415  comes with scikit-image
-    except ImportError as error:
-        raise ImageError(f'{path} has 16 bits per channel, which needs tifffile to be read: {error}') from error
-    return tifffile.imread(path)
+def write_png(path: str | Path, pixels: Pixels, metadata: Metadata = _NO_METADATA) -> None:
+    """Write (height, width), (height, width, 2), (…, 3) or (…, 4) 8-bit pixels as PNG, whole or not at all.
 
-
-def write_png(path: str | Path, pixels: Pixels) -> None:
-    """Write (height, width), (height, width, 2), (…, 3) or (…, 4) 8-bit pixels as PNG, whole or not at all."""
+    Args:
+        path: the file.
+        pixels: what it holds.
+        metadata: what the pixels mean; written as it is.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    chunks = PngInfo()
+    for kind, content in metadata.png_chunks:
+        chunks.add(kind, content)
+    known = {'icc_profile': metadata.icc_profile, 'dpi': metadata.dpi, 'exif': metadata.exif}
+    given = {name: value for name, value in known.items() if value}
     with replacing(path) as temporary:
-        Image.fromarray(pixels).save(temporary, format='PNG')
+        Image.fromarray(pixels).save(temporary, format='PNG', pnginfo=chunks, **given)
 
 
 def to_tensor(pixels: Pixels) -> Float[Tensor, '3 height width']:

@@ -7,14 +7,17 @@ from pathlib import Path
 import numpy as np
 
 from Utilities.files import replacing
-from Utilities.images import Pixels
+from Utilities.images import Metadata, Pixels
 
 _STRIP_BYTES = 2**18
 # Beyond, offsets in an ordinary TIFF have too few bits; some room for what is not pixels.
 _LARGEST_ORDINARY = 2**32 - 2**25
+_NONE = Metadata()
 
 
-def write_tiff(path: str | Path, shape: tuple[int, int, int], bands: Iterable[Pixels]) -> None:
+def write_tiff(
+    path: str | Path, shape: tuple[int, int, int], bands: Iterable[Pixels], metadata: Metadata = _NONE
+) -> None:
     """Write 8-bit pixels as TIFF (deflate; BigTIFF from 4 GB on), whole or not at all.
 
     Until it is whole, the file is called `.tmp-<process>-<name>`.
@@ -23,6 +26,7 @@ def write_tiff(path: str | Path, shape: tuple[int, int, int], bands: Iterable[Pi
         path: the file.
         shape: (height, width, channels): 1 gray, 2 gray with alpha, 3 RGB, 4 RGBA.
         bands: rows from top to bottom, any number at a time, (rows, width, channels); `height` rows in all.
+        metadata: the color profile and the resolution are written; the rest has no place in a TIFF.
 
     Raises:
         ValueError: if there are more or fewer rows.
@@ -47,6 +51,9 @@ def write_tiff(path: str | Path, shape: tuple[int, int, int], bands: Iterable[Pi
                 compression='zlib',
                 maxworkers=1,
                 metadata=None,
+                iccprofile=metadata.icc_profile,
+                resolution=metadata.dpi,
+                resolutionunit='INCH' if metadata.dpi else None,
             )
         for _ in strips:  # None are left, but they are counted at the end.
             pass

@@ -48,14 +48,14 @@ def write_upscaled(path: Path, predict: NetworkPredictor, photo: Photo, size: tu
     shape = (*size, (1 if photo.is_gray else 3) + (photo.alpha is not None))
     if is_tiff(path):
         held = HeldMemory(per_row=2 * size[1] * shape[2])
-        write_tiff(path, shape, _bands(photo, size, predict.pieces(lr, size, held)))
+        write_tiff(path, shape, _bands(photo, size, predict.pieces(lr, size, held)), photo.metadata)
         return
     result = np.empty(shape, np.uint8)
     first = 0
     for band in _bands(photo, size, predict.pieces(lr, size, HeldMemory(always=size[0] * size[1] * _PNG_BYTES))):
         result[first : first + len(band)] = band
         first += len(band)
-    write_png(path, result[..., 0] if shape[2] == 1 else result)
+    write_png(path, result[..., 0] if shape[2] == 1 else result, photo.metadata)
 
 
 def _bands(photo: Photo, size: tuple[int, int], pieces: Iterator[Piece]) -> Iterator[Pixels]:
