@@ -2,7 +2,8 @@
 
 Paper: Chen, Xu, Hong, Tsai, Kuo, Lee, CVPR 2023, https://arxiv.org/abs/2303.16513.
 Written from a description of the method, not from its code.
-Checked against outputs of jaroslaw1007/CLIT@f13a053 (tests/references/clit1.npz, clit2.npz).
+Checked against outputs of jaroslaw1007/CLIT@f13a053 (tests/references/clit1.npz, clit2.npz); the positional biases
+other than sinusoids, of which no outputs were at hand, against the formula in float64 (test_CLIT.py).
 Differs from it: the MLPs' first layers, which are linear in what a window holds, go over each window once instead of
 once per query, which gives the same numbers up to rounding; which stages run, on maps of which sizes, follows from the
 scale alone, in training too, where the original draws a scale per stage; and `query` gives the last stage's prediction
@@ -21,6 +22,7 @@ from Models.Decoders.Decoder import Decoder
 from Models.Layers.bilinear import sample_bilinear
 from Models.Layers.convolutions import conv3x3
 from Models.Layers.MLP import MLP
+from Models.Layers.positional_bias import positional_bias
 from Models.Layers.window_attention import Windows, attend_windows
 from Utilities.coordinates import nearest_pixel, pixel_centers, relative_cell
 
@@ -76,8 +78,9 @@ class CLIT(Decoder):
         hidden: widths of the hidden layers of the MLPs, one MLP per stage.
         act: activation in the MLPs, `gelu` or `relu`.
         is_cell: give the MLPs the size of the HR pixel.
-        posenc_scale: frequencies of the positional bias go up to 2 to this power, less 1.
-        enc_dims: sines and cosines that the positional bias is made of; a multiple of 4.
+        posenc_type: what the positional bias is made of: `sinusoid`, `dpb` (an MLP of the offset), or None for none.
+        posenc_scale: frequencies of the sinusoids go up to 2 to this power, less 1.
+        enc_dims: sines and cosines that the positional bias is made of, a multiple of 4; width of that MLP.
         scale_per_stage: how many times larger the next stage's map is.
 
     Raises:
@@ -98,6 +101,7 @@ class CLIT(Decoder):
         *,
         act: str = 'gelu',
         is_cell: bool = True,
+        posenc_type: str | None = 'sinusoid',
         posenc_scale: float = 10.0,
         enc_dims: int = 64,
         scale_per_stage: float = 4.0,
@@ -118,7 +122,7 @@ class CLIT(Decoder):
         self.conv_vs = nn.ModuleList(conv3x3(base_dim, base_dim) for _ in range(stages))
         self.conv_qs = nn.ModuleList(conv3x3(base_dim, base_dim) for _ in range(stages))
         self.conv_ks = nn.ModuleList(conv3x3(base_dim, base_dim) for _ in range(stages))
-        self.pb_encoder = PositionalBias(head, posenc_scale, enc_dims)
+        self.pb_encoder = positional_bias(posenc_type, head, posenc_scale, enc_dims)
         self.window_dim = (2 * r + 1) ** 2 * base_dim
         dim_in = self.window_dim + (2 if is_cell else 0)
         self.imnets = nn.ModuleList(MLP(dim_in, hidden, 3, _ACTIVATIONS[act]) for _ in range(stages))
@@ -246,45 +250,6 @@ class CLIT(Decoder):
         for image, (height, width) in enumerate((2 / cell.double()).round().int().tolist()):
             groups.setdefault(self.stage_sizes(lr_size, (height, width)), []).append(image)
         return groups
-
-
-class PositionalBias(nn.Module):
-    """What each head adds to its attention for the offset from a window's pixel to the coordinate.
-
-    Sines and cosines of the offset along each axis, mixed linearly. The axes do not meet before their sum, so a window
-    costs as much as its two sides.
-
-    Args:
-        heads: attention heads.
-        posenc_scale: the frequencies are 2**x - 1, x in even steps from 0 to this.
-        enc_dims: sines and cosines in all: for each of the two axes a quarter of each.
-
-    Raises:
-        ValueError: if enc_dims is no multiple of 4.
-    """
-
-    frequencies: Tensor
-
-    def __init__(self, heads: int, posenc_scale: float, enc_dims: int) -> None:
-        super().__init__()
-        if enc_dims < 4 or enc_dims % 4:
-            raise ValueError(f'enc_dims must be a positive multiple of 4, got {enc_dims}.')
-        self.proj = nn.Linear(enc_dims, heads)
-        frequencies = 2.0 ** torch.linspace(0, posenc_scale, enc_dims // 4) - 1
-        self.register_buffer('frequencies', frequencies, persistent=False)
-
-    def forward(
-        self, vertical: Float[Tensor, 'batch queries side'], horizontal: Float[Tensor, 'batch queries side']
-    ) -> Float[Tensor, 'batch queries window heads']:
-        # (heads, sine or cosine, y or x, frequencies): the published order in the weights
-        weight = self.proj.weight.unflatten(1, (2, 2, -1))
-        rows = functional.linear(self._waves(vertical), weight[:, :, 0].flatten(1), self.proj.bias)
-        columns = functional.linear(self._waves(horizontal), weight[:, :, 1].flatten(1))
-        return (rows[:, :, :, None] + columns[:, :, None]).flatten(2, 3)
-
-    def _waves(self, offset: Float[Tensor, '*batch']) -> Float[Tensor, '*batch waves']:
-        phase = offset[..., None] * self.frequencies
-        return torch.cat([phase.sin(), phase.cos()], dim=-1)
 
 
 def _resample(features: Float[Tensor, 'batch dim h w'], size: Size) -> Float[Tensor, 'batch dim height width']:

@@ -26,6 +26,7 @@ _RES_SCALE = "The factor on EDSR's residuals is in no file; assumed is that of t
 _ENSEMBLE = "Whether LIIF's local ensemble was on is in no file; assumed is that it was."
 _CIAOSR = "CiaoSR's local_size and softmax_scale are in no file; assumed are the published 2 and 1."
 _CLIT = "CLIT's activation and highest frequency are in no file; assumed are the published GELU and 2^10 - 1."
+_HEADS = "The number of CLIT's heads is in no file without a positional bias; assumed are the published 8."
 _MM_NORM = 'The normalization is in no file; assumed is the one of the published configuration: mean {}, deviation {}.'
 _BASICSR_RANGE = "The range is in no file; assumed is BasicSR's default, 255, with the mean colors of DIV2K."
 
@@ -56,6 +57,8 @@ def _of_liif_family(shapes: Shapes) -> PublishedNetwork:
     width = 64 if encoder_options.get('conv_before_upsample') else _width(encoder_options)
     decoder, decoder_options = infer_decoder(of_decoder, width)
     remarks = _remarks(encoder_options) + {DecoderType.LIIF: (_ENSEMBLE,), DecoderType.CLIT: (_CLIT,)}.get(decoder, ())
+    if decoder is DecoderType.CLIT and 'head' not in decoder_options:
+        remarks = (*remarks, _HEADS)
     patch = 128 if decoder is DecoderType.SRNO else 48
     return PublishedNetwork(encoder, encoder_options, decoder, decoder_options, from_liif, patch, remarks=remarks)
 

@@ -128,19 +128,27 @@ def _hiif(shapes: Shapes, _feature_dim: int) -> Options:
     return {'width': width, 'heads': width // shapes['conv0.kln.weight'][0]}
 
 
-def infer_clit(shapes: Shapes, _feature_dim: int = 0) -> Options:
-    """CLIT; the highest frequency and the activation are in no weight."""
+def _clit(shapes: Shapes, _feature_dim: int) -> Options:
+    """The highest frequency and the activation are in no weight; the heads in those of the positional bias only."""
     base_dim = shapes['conv_ch.weight'][0]
     window, cell = divmod(shapes['imnets.0.layers.0.weight'][1], base_dim)
     return {
         'stages': count(r'imnets\.(\d+)\.', shapes),
         'base_dim': base_dim,
-        'head': shapes['pb_encoder.proj.weight'][0],
         'r': isqrt(window) // 2,
         'hidden': hidden_of('imnets.0.layers', shapes),
         'is_cell': bool(cell),
-        'enc_dims': shapes['pb_encoder.proj.weight'][1],
+        **_clit_positions(shapes),
     }
+
+
+def _clit_positions(shapes: Shapes) -> Options:
+    for kind, key in (('sinusoid', 'pb_encoder.proj.weight'), ('dpb', 'pb_encoder.proj.2.weight')):
+        if key in shapes:
+            return {'posenc_type': kind, 'head': shapes[key][0], 'enc_dims': shapes[key][1]}
+    if any(key.startswith('pb_encoder.') for key in shapes):
+        raise UnknownNetworkError('These are weights of CLIT with a positional bias that this framework does not have.')
+    return {'posenc_type': None}
 
 
 def _linf(shapes: Shapes, _feature_dim: int) -> Options:
@@ -169,7 +177,7 @@ _DECODERS = (
     ('imnet_q.layers.0.weight', DecoderType.CiaoSR, _ciaosr),
     ('conv00.weight', DecoderType.SRNO, _srno),
     ('fc_layers.0.fc1.weight', DecoderType.HIIF, _hiif),
-    ('conv_ch.weight', DecoderType.CLIT, infer_clit),
+    ('conv_ch.weight', DecoderType.CLIT, _clit),
     ('imnet.last._weight', DecoderType.LINF, _linf),
     ('coef.weight', DecoderType.LTE, _lte),
 )

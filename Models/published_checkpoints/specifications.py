@@ -12,7 +12,7 @@ from Models.DecoderType import DecoderType
 from Models.EncoderType import EncoderType
 from Models.published_checkpoints.key_maps import from_liif
 from Models.published_checkpoints.PublishedNetwork import PublishedNetwork, Shapes, UnknownNetworkError
-from Models.published_checkpoints.shapes import below, infer_clit, infer_rdn
+from Models.published_checkpoints.shapes import below, infer_rdn
 
 Options = dict[str, Any]
 Arguments = Mapping[str, Any]
@@ -164,25 +164,40 @@ def _linf_patch(args: Arguments, shapes: Shapes | None) -> Options:
     }
 
 
-def _clit(args: Arguments, shapes: Shapes | None) -> Options:
-    refuse_unknown('CLIT', args, 'base_dim head r imnet_num conv_num is_cell local_attn imnet_spec pb_spec')
+def _clit(args: Arguments, _shapes: Shapes | None) -> Options:
+    refuse_unknown(
+        'CLIT', args, 'base_dim head r imnet_num conv_num is_cell local_attn imnet_spec pb_spec pe_spec verbose'
+    )
     if not args.get('local_attn', True):
         raise ValueError('CLIT without windows (local_attn=False) is not in this framework.')
-    if args.get('conv_num', args.get('imnet_num')) != args.get('imnet_num'):
-        raise ValueError(f'CLIT with imnet_num {args["imnet_num"]} and conv_num {args["conv_num"]}: must be the same.')
-    positions = args.get('pb_spec') or {}
-    of_positions = positions.get('args') or {}
-    if of_positions.get('posenc_type') != 'sinusoid':
-        raise ValueError(f"CLIT's pb_spec must have the posenc_type 'sinusoid', got {positions!r}.")
+    stages, convolutions = args.get('imnet_num', 1), args.get('conv_num', 1)
+    if stages != convolutions:
+        raise ValueError(f'CLIT with imnet_num {stages} and conv_num {convolutions}: must be the same.')
     mlp = _mlp_args('CLIT', args)
-    options: Options = infer_clit(shapes) if shapes is not None else {}
-    options |= {'hidden': mlp['hidden_list'], 'act': mlp.get('act', 'relu')}
-    options |= {'posenc_scale': float(of_positions.get('posenc_scale', 6))}
-    if 'enc_dims' in of_positions:
-        options['enc_dims'] = of_positions['enc_dims']
-    if 'imnet_num' in args:
-        options['stages'] = args['imnet_num']
-    return options | {name: args[name] for name in ('base_dim', 'head', 'r', 'is_cell') if name in args}
+    defaults = {'base_dim': 192, 'head': 8, 'r': 3, 'is_cell': True}
+    return {
+        'stages': stages,
+        'hidden': mlp['hidden_list'],
+        'act': mlp.get('act', 'relu'),
+        **{name: args.get(name, default) for name, default in defaults.items()},
+        **_clit_positions(args.get('pb_spec')),
+    }
+
+
+def _clit_positions(spec: Mapping[str, Any] | None) -> Options:
+    if not spec:
+        return {'posenc_type': None}
+    args = spec.get('args') or {}
+    kind, width = args.get('posenc_type'), args.get('enc_dims', 256)
+    if kind == 'sinusoid':
+        return {'posenc_type': kind, 'posenc_scale': float(args.get('posenc_scale', 6)), 'enc_dims': width}
+    if kind != 'dpb':
+        raise ValueError(f"CLIT's pb_spec must have the posenc_type 'sinusoid' or 'dpb', got {dict(spec)!r}.")
+    if args.get('hidden_dims', 32) != width:
+        raise ValueError(
+            f"CLIT's dpb needs hidden_dims as wide as enc_dims, got {args.get('hidden_dims', 32)} and {width}."
+        )
+    return {'posenc_type': kind, 'enc_dims': width}
 
 
 def _hiif(args: Arguments, _shapes: Shapes | None) -> Options:

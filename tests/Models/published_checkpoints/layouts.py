@@ -92,6 +92,7 @@ def parallel(state: State) -> dict[str, Any]:
 
 
 POSITIONS = {'name': 'posenc', 'args': {'posenc_type': 'sinusoid', 'posenc_scale': 10, 'enc_dims': 8}}
+DYNAMIC = {'name': 'posenc', 'args': {'posenc_type': 'dpb', 'hidden_dims': 8, 'enc_dims': 8}}
 CLIT_ARGS = {'base_dim': 8, 'head': 2, 'r': 1, 'imnet_num': 2, 'conv_num': 2, 'pb_spec': POSITIONS}
 RDN_ARGS = {'G0': 6, 'RDNconfig': 'tiny'}
 BASELINE = ('edsr-baseline', EDSR)
@@ -153,6 +154,14 @@ LAYOUTS: dict[str, Saved] = {
     'clit': Saved(
         E.EDSR, EDSR, D.CLIT, CLIT, 'liif', spec('clit', *BASELINE, imnet_spec=mlp(8, 9, act='gelu'), **CLIT_ARGS)
     ),
+    'clit, dpb': Saved(
+        E.EDSR, EDSR, D.CLIT, {**CLIT, 'posenc_type': 'dpb'}, 'liif',
+        spec('clit', *BASELINE, imnet_spec=mlp(8, 9, act='gelu'), **{**CLIT_ARGS, 'pb_spec': DYNAMIC}),
+    ),
+    'clit without positional bias': Saved(
+        E.EDSR, EDSR, D.CLIT, {**CLIT, 'posenc_type': None}, 'liif',
+        spec('clit', *BASELINE, imnet_spec=mlp(8, 9, act='gelu'), **{**CLIT_ARGS, 'pb_spec': None}),
+    ),
     'hiif': Saved(
         E.EDSR, EDSR, D.HIIF, {'width': 8, 'heads': 2}, 'liif', spec('hiif', *BASELINE, hidden_dim=8, blocks=2)
     ),
@@ -169,6 +178,10 @@ LAYOUTS: dict[str, Saved] = {
     ),
     'study, hiif': Saved(E.EDSR, EDSR, D.HIIF, {'width': 8, 'heads': 2}, 'liif', study),
     'study, clit': Saved(E.EDSR, EDSR, D.CLIT, {**CLIT, 'is_cell': False}, 'liif', study),
+    'study, clit, dpb': Saved(E.EDSR, EDSR, D.CLIT, {**CLIT, 'posenc_type': 'dpb'}, 'liif', study),
+    'study, clit without positional bias': Saved(
+        E.EDSR, EDSR, D.CLIT, {**CLIT, 'head': 8, 'posenc_type': None}, 'liif', study
+    ),
     'study, edsr x4': Saved(E.EDSR, EDSR, D.Native, {'scale': 4}, 'liif', study),
     'study, rdn x3': Saved(E.RDN, RDN, D.Native, {'scale': 3}, 'liif-rdn', study),
     'ciaosr, edsr': Saved(E.EDSR, EDSR, D.CiaoSR, CIAOSR, 'mm-edsr', mm),

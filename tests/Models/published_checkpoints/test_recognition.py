@@ -24,6 +24,13 @@ NETWORKS = [name for name in official_configurations() if name not in (*ENCODERS
 SPECIFIED = [name for name in NETWORKS if 'spec' in official_configurations()[name]['constructor']]
 
 
+MLP = {'name': 'mlp', 'args': {'hidden_list': [8]}}
+
+
+def positions(kind: str, **args: Any) -> dict[str, Any]:
+    return {'name': 'posenc', 'args': {'posenc_type': kind, **args}}
+
+
 def shapes_of(name: str) -> dict[str, tuple[int, ...]]:
     return dict(official_keys(name))
 
@@ -96,7 +103,8 @@ def test_large_edsr_has_the_paper_s_residual_scale() -> None:
     [
         ('clit', {'local_attn': False}, 'local_attn=False'),
         ('clit', {'imnet_num': 2, 'conv_num': 1}, 'imnet_num 2 and conv_num 1'),
-        ('clit', {'pb_spec': {'name': 'posenc', 'args': {'posenc_type': 'ipe'}}}, "posenc_type 'sinusoid'"),
+        ('clit', {'imnet_spec': MLP, 'pb_spec': positions('ipe')}, "posenc_type 'sinusoid' or 'dpb'"),
+        ('clit', {'imnet_spec': MLP, 'pb_spec': positions('dpb', enc_dims=64)}, 'as wide as enc_dims, got 32 and 64'),
         ('lte', {'imnet_spec': None}, 'LTE needs an MLP as imnet_spec, got None'),
         ('lte', {'imnet_spec': {'name': 'mlp', 'args': {'out_dim': 1, 'hidden_list': [8]}}}, 'out three colors'),
         ('liif', {'imnet_spec': {'name': 'mlp', 'args': {'hidden_list': [8], 'act': 'gelu'}}}, "'relu', got 'gelu'"),
