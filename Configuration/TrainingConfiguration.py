@@ -129,8 +129,9 @@ class TrainingConfiguration(ModelConfiguration):
 
     # The optimization
 
-    losses: tuple[LossTerm, ...] = (LossTerm(LossType.PixelL1),)
-    """Terms of the loss, added up."""
+    losses: tuple[LossTerm, ...] | None = None
+    """Terms of the loss, added up. `LossType.Own`, for decoders that have one, is a term like any other.
+    None: those that the decoder was published with, which is L1 for all but LINF, which has its likelihood."""
 
     epochs: Count = 100
     """Passes over the training pictures, each repeated `repeat` times. 100: the study's length."""
@@ -288,7 +289,7 @@ class TrainingConfiguration(ModelConfiguration):
         super().check()
         if not self.valid_scales:
             raise ValueError('valid_scales must name at least one scale, got none.')
-        if not self.losses or not any(term.weight for term in self.losses):
+        if self.losses is not None and not any(term.weight for term in self.losses):
             raise ValueError(f'losses must hold at least one term with a weight above 0, got {self.losses}.')
         for name, entries in (('train_data', self.train_entries), ('valid_data', (self.valid_data,))):
             if BenchmarkType.BENCHMARK in entries:

@@ -18,22 +18,12 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from Datasets.ImageFolder import ImageFolder
+from Datasets.SampleSource import Position
 from Datasets.Turn import Turn
 from Models.SamplingType import SamplingType
 from Utilities.images import Pixels
 from Utilities.resize import resize
 from Utilities.seeding import Streams, generator_for
-
-
-class Position(NamedTuple):
-    """Where in a run a sample stands."""
-
-    epoch: int
-    sample: int
-    """Which sample of the epoch."""
-
-    batch: int = 0
-    """Which batch of the epoch it is part of; it decides the scale if that is common to a batch, and nothing else."""
 
 
 class TrainingBatch(NamedTuple):
@@ -51,9 +41,23 @@ class TrainingBatch(NamedTuple):
     hr: Float[Tensor, 'batch queries 3']
     """Colors of the asked HR pixels."""
 
+    condition: Float[Tensor, 'batch values'] | None = None
+    """What is known of how each LR patch was made, as numbers for a network that takes them; None: nothing."""
+
     def to(self, device: torch.device) -> 'TrainingBatch':
         """The same batch on another device."""
-        return TrainingBatch(*(tensor.to(device, non_blocking=True) for tensor in self))
+        present = {name: tensor for name, tensor in self._asdict().items() if tensor is not None}
+        return self._replace(**{name: tensor.to(device, non_blocking=True) for name, tensor in present.items()})
+
+    def describe(self) -> str:
+        """Its size, in the words of the settings that decide it."""
+        samples, queries = self.coord.shape[:2]
+        patch = self.lr.shape[-1]
+        scales = (2 / (self.cell * patch)).flatten().tolist()
+        return (
+            f'batch_size = {samples}, input_patch = {patch}, {queries} queries per sample and scales from '
+            f'x{min(scales):.2f} to x{max(scales):.2f}'
+        )
 
 
 class _Crop(NamedTuple):
@@ -134,7 +138,8 @@ class TrainingCrops(Dataset[TrainingBatch]):
 
     def __getitem__(self, position: Position | tuple[int, int]) -> TrainingBatch:
         """One sample, without the axis of the batch."""
-        return TrainingBatch(*(tensor[0] for tensor in self.__getitems__([position])))
+        batch = self.__getitems__([position])
+        return batch._replace(**{name: tensor[0] for name, tensor in batch._asdict().items() if tensor is not None})
 
     def __getitems__(self, positions: Sequence[Position | tuple[int, int]]) -> TrainingBatch:
         """The samples of a batch. The loader asks for them together, so that bytes become numbers once per batch."""

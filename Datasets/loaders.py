@@ -1,11 +1,12 @@
 """From samples to batches, in a fixed order, starting anywhere."""
 
 from collections.abc import Generator, Iterator
+from typing import TypeVar
 
 import torch
 from torch.utils.data import DataLoader, Sampler
 
-from Datasets.TrainingCrops import Position, TrainingBatch, TrainingCrops
+from Datasets.SampleSource import Batch, Position, SampleSource
 from Utilities.distributed import ALONE, Ranks
 from Utilities.seeding import generator_for
 from Utilities.StopRequest import outlive_stop_signals, stop_signals_wait
@@ -13,6 +14,8 @@ from Utilities.StopRequest import outlive_stop_signals, stop_signals_wait
 SECONDS_TO_WAIT = 600
 """For a batch, before the run gives up: a batch takes seconds, a network drive that comes back some minutes. Without a
 limit, a worker that hangs would hold its machine until somebody looks."""
+
+Samples = TypeVar('Samples', bound=Batch)
 
 
 class EpochBatches(Sampler[list[Position]]):
@@ -78,17 +81,17 @@ class EpochBatches(Sampler[list[Position]]):
 
 
 def load_batches(
-    crops: TrainingCrops, batches: EpochBatches, *, workers: int, pin_memory: bool
-) -> Generator[TrainingBatch, None, None]:
+    samples: SampleSource[Samples], batches: EpochBatches, *, workers: int, pin_memory: bool
+) -> Generator[Samples, None, None]:
     """Batches of a whole run, prepared by `workers` processes (0: by this one). Closing it ends the processes.
 
     Raises:
         RuntimeError: if a worker fails, dies, or gives nothing for `SECONDS_TO_WAIT`.
     """
-    loader: DataLoader[TrainingBatch] = DataLoader(
-        crops,
+    loader: DataLoader[Samples] = DataLoader(
+        samples,  # type: ignore[arg-type]  # torch asks for no more of a data set
         batch_sampler=batches,
-        collate_fn=_as_it_is,  # type: ignore[arg-type]  # `__getitems__` gives a batch, not a list
+        collate_fn=_as_it_is,  # `__getitems__` gives a batch, not a list
         num_workers=workers,
         pin_memory=pin_memory,
         worker_init_fn=_start_worker,
@@ -108,7 +111,7 @@ def load_batches(
                 worker.kill()  # One that hangs does not end when asked, and Python would wait for it for ever.
 
 
-def _as_it_is(batch: TrainingBatch) -> TrainingBatch:
+def _as_it_is(batch: Samples) -> Samples:
     return batch
 
 

@@ -17,6 +17,9 @@ class Loss(nn.Module, ABC):
     needs_neighbors: ClassVar[bool] = False
     """True: the pixels must lie side by side as in the picture. Such a loss refuses `SamplingType.Scattered`."""
 
+    is_own: ClassVar[bool] = False
+    """True: it is the decoder's own, which the network computes from more than colors."""
+
     @abstractmethod
     def forward(self, sr: Float[Tensor, '*shape'], hr: Float[Tensor, '*shape']) -> Float[Tensor, '']:
         """The loss; both inputs have the same shape."""

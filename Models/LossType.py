@@ -15,3 +15,6 @@ class LossType(Enum):
 
     GramVGG = 'GramVGG'
     """Squared distance of the Gram matrices of VGG19's features; needs neighboring pixels and VGG19's weights."""
+
+    Own = 'Own'
+    """The decoder's own loss, for decoders that have one, such as LINF's likelihood."""

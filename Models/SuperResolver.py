@@ -45,6 +45,16 @@ class SuperResolver(nn.Module):
         return None if encoder is None or decoder is None else encoder + decoder
 
     @property
+    def image_layers(self) -> nn.Module:
+        """The part that looks at images as a whole, and gains by their layout in memory."""
+        return self.encoder
+
+    @property
+    def may_leave_weights_idle(self) -> bool:
+        """Whether some weights may take no part in a batch."""
+        return self.decoder.may_leave_weights_idle
+
+    @property
     def default_chunk(self) -> int:
         """Coordinates asked for at a time, where nothing else is said."""
         of_device = _QUERIES_PER_CHUNK_CPU if self.mean.device.type == 'cpu' else _QUERIES_PER_CHUNK_GPU
@@ -56,7 +66,9 @@ class SuperResolver(nn.Module):
         coord: Float[Tensor, 'batch queries 2'],
         cell: Float[Tensor, 'batch 2'],
         hr: Float[Tensor, 'batch queries 3'] | None = None,
-    ) -> Float[Tensor, 'batch queries 3'] | Float[Tensor, '']:
+        *,
+        with_colors: bool = False,
+    ) -> Float[Tensor, 'batch queries 3'] | Float[Tensor, ''] | tuple[Tensor, Tensor]:
         """Colors at the given coordinates, for training: not clipped, so that gradients reach every pixel.
 
         All that training asks of the network goes through here, as wrappers such as DistributedDataParallel need it.
@@ -66,13 +78,15 @@ class SuperResolver(nn.Module):
             coord: centres of HR pixels as (y, x), where the image spans [-1, 1].
             cell: height and width of an HR pixel in the same units.
             hr: true colors in [0, 1] at the coordinates. Given them, the answer is the decoder's own training loss
-                instead; only for decoders that train by likelihood.
+                instead; only for decoders that have one.
+            with_colors: then the answer is both, colors first.
         """
         normalized = self._normalize(lr)
         context = self._prepare(normalized)
-        if hr is not None:
-            return self.decoder.training_loss(context, coord, cell, (hr - self.mean) / self.std)
-        return self.decoder.query(context, coord, cell) * self.std + self.mean
+        if hr is None:
+            return self.decoder.query(context, coord, cell) * self.std + self.mean
+        own = self.decoder.training_loss(context, coord, cell, (hr - self.mean) / self.std)
+        return (self.decoder.query(context, coord, cell) * self.std + self.mean, own) if with_colors else own
 
     @torch.inference_mode()
     def upscale(

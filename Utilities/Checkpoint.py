@@ -37,26 +37,25 @@ class CheckpointWriteError(OSError):
 class Checkpoint:
     """Everything a run needs to go on, and a test to know what it tests. Tensors and plain values only."""
 
-    FORMAT: ClassVar[int] = 2
+    FORMAT: ClassVar[int] = 3
     """Raised when the content changes; older formats that can still be read are listed in `READABLE`."""
 
-    READABLE: ClassVar[tuple[int, ...]] = (1, 2)
-    """Format 1 has no `computed_on`."""
+    READABLE: ClassVar[tuple[int, ...]] = (1, 2, 3)
+    """Format 1 has no `computed_on`; formats 1 and 2 are of one network, whose learning is spread over the file."""
 
     configuration: dict[str, Any]
     """The training configuration, as `to_dict` gives it."""
 
     network: dict[str, Tensor]
-    """The network's state_dict."""
+    """state_dict of the network that is used; all that testing and upscaling need, besides `configuration`."""
 
     progress: dict[str, Any]
     """How far the run is: epoch, batch, best score, averages."""
 
-    optimizer: dict[str, Any] = dataclasses.field(default_factory=dict)
-    schedule: dict[str, Any] = dataclasses.field(default_factory=dict)
-
-    step: dict[str, Any] = dataclasses.field(default_factory=dict)
-    """What else training goes on from, such as the weights that learn where `network` is their average."""
+    learners: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    """For each network that learns, what it goes on from: `optimizer`, `schedule`, `updater`, and where they are not
+    `network` above, the weights that learn as `network` and their `average`. The first is the one that is used. Empty
+    in a checkpoint that no run continues from."""
 
     rng: dict[str, Tensor] = dataclasses.field(default_factory=dict)
     """States of torch's generators by device type; empty in a checkpoint that no run continues from."""
@@ -66,6 +65,9 @@ class Checkpoint:
 
     computed_on: dict[str, Any] = dataclasses.field(default_factory=dict)
     """What, besides torch's version, the last bits depend on, as `describe_computation` gives it."""
+
+    format: int = FORMAT
+    """Of the file that this was read from."""
 
     def save(self, path: Path) -> None:
         """Write the file, keeping the one it replaces as `<name>.prev`.
@@ -77,6 +79,7 @@ class Checkpoint:
             CheckpointWriteError: if it can't be written; the previous file is untouched.
         """
         content = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        del content['format']
         content |= {'format': self.FORMAT, 'sha256': content_hash(content)}
         try:
             # Through a file object: torch's own writer does not say that the disk is full.
@@ -117,7 +120,7 @@ class Checkpoint:
             raise CheckpointError(f'{path} is not a readable checkpoint: it was not written by this framework.')
         found = content.pop('format')
         if found not in cls.READABLE:
-            readable = ' and '.join(map(str, cls.READABLE))
+            readable = ', '.join(map(str, cls.READABLE[:-1])) + f' and {cls.READABLE[-1]}'
             raise CheckpointError(
                 f'{path} has format {found}, and this version reads {readable}: it was written by another version of '
                 'the framework.'
@@ -126,7 +129,7 @@ class Checkpoint:
             raise CheckpointError(
                 f'{path} is not a readable checkpoint: its contents do not match their recorded sha256.'
             )
-        return cls(**content)
+        return cls(**(content if found > 2 else _with_learners(content)), format=found)  # noqa: PLR2004
 
     @classmethod
     def load_newest(cls, path: Path) -> 'Checkpoint | None':
@@ -157,6 +160,20 @@ class Checkpoint:
                 f'No checkpoint of this run can be read. {tried} Move them away to start anew; nothing was changed.'
             )
         return None
+
+
+def _with_learners(content: dict[str, Any]) -> dict[str, Any]:
+    """What formats 1 and 2 hold, as format 3 has it."""
+    optimizer, schedule, step = (dict(content.pop(name)) for name in ('optimizer', 'schedule', 'step'))
+    step.pop('batch', None)  # `progress` says it too.
+    network = {'network': step.pop('network')} if 'network' in step else {}
+    learner = network | {'optimizer': optimizer, 'schedule': schedule, 'updater': step}
+    progress = dict(content['progress'])
+    if 'pictures' in progress:
+        progress['data'] = {'pictures': progress.pop('pictures'), 'left out': progress.pop('pictures_skipped')}
+    if isinstance(progress.get('best'), float):
+        progress['best'] = [progress['best']]
+    return content | {'progress': progress, 'learners': {'super_resolver': learner} if optimizer else {}}
 
 
 def previous_of(path: Path) -> Path:

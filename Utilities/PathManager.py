@@ -71,6 +71,12 @@ class PathManager:
         return Path(folder) / f'model_states_{"_".join(names)}_Patch_{input_patch}_Scale_{low}_{high}_{kind}.pth'
 
     @staticmethod
+    def checkpoint(run_folder: Path, save_type: Enum | int) -> Path:
+        """A checkpoint of the run that has this folder: the inverse of `run_folder`."""
+        kind = save_type.value if isinstance(save_type, Enum) else save_type
+        return run_folder.with_name(f'{run_folder.name}_{kind}.pth')
+
+    @staticmethod
     def run_folder(checkpoint: Path) -> Path:
         """Folder of a run's log, TensorBoard events and sample pictures: a checkpoint's name without its last part."""
         return checkpoint.with_name(checkpoint.stem.rpartition('_')[0])

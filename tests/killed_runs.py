@@ -88,9 +88,7 @@ def state_of(recipe: TrainTiny, kind: SavedModelType | int = SavedModelType.Last
 
 def fingerprint(checkpoint: Checkpoint) -> str:
     """Everything that training produced: weights, optimizer, schedule and progress."""
-    return content_hash(
-        [checkpoint.network, checkpoint.optimizer, checkpoint.schedule, checkpoint.progress, checkpoint.rng]
-    )
+    return content_hash([checkpoint.network, checkpoint.learners, checkpoint.progress, checkpoint.rng])
 
 
 def processes_of(*, group: int | None = None, parent: int | None = None) -> list[int]:

@@ -13,7 +13,7 @@ import torch
 from Configuration import BaseTestingConfiguration, Options
 from Models import QualityType
 from Orchestrators.Steps.ReconstructionStep import ReconstructionStep
-from Orchestrators.Steps.SupervisedStep import SupervisedStep
+from Orchestrators.Steps.TrainingStep import TrainingStep
 from Orchestrators.TestingOrchestrator import TestingOrchestrator
 from Orchestrators.Training.Run import Run
 from Orchestrators.Training.Validation import Validation
@@ -57,20 +57,20 @@ def _act(environment: dict[str, str], action: Any, folder: Path, settings: dict[
 
 def train(folder: Path, **settings: Any) -> None:
     """Train, and write down what the weights are after each epoch."""
-    end_epoch = SupervisedStep.end_epoch
+    end_epoch = TrainingStep.end_epoch
 
-    def end_and_tell(step: SupervisedStep, score: float | None) -> None:
+    def end_and_tell(step: TrainingStep, score: float | None) -> None:
         end_epoch(step, score)
         with (folder / 'told.txt').open('a') as file:
-            file.write(f'{content_hash(step.network.state_dict())} {score}\n')
+            file.write(f'{content_hash(step.learners["super_resolver"].network.state_dict())} {score}\n')
 
-    SupervisedStep.end_epoch = end_and_tell  # type: ignore[method-assign]
+    TrainingStep.end_epoch = end_and_tell  # type: ignore[method-assign]
     train_in_process(folder, folder / 'output.txt', settings)
 
 
 def train_with_stop(folder: Path, *, after: int, number: int = signal.SIGTERM, **settings: Any) -> None:
     """Train; a signal comes to the second process alone, in a batch."""
-    run, batches = SupervisedStep.run, iter(range(1, 1000))
+    run, batches = TrainingStep.learn_from, iter(range(1, 1000))
 
     def run_and_stop(*arguments: Any) -> Any:
         result = run(*arguments)
@@ -78,7 +78,7 @@ def train_with_stop(folder: Path, *, after: int, number: int = signal.SIGTERM, *
             os.kill(os.getpid(), number)
         return result
 
-    SupervisedStep.run = run_and_stop  # type: ignore[method-assign]
+    TrainingStep.learn_from = run_and_stop  # type: ignore[method-assign]
     train_in_process(folder, folder / 'output.txt', settings)
 
 

@@ -9,15 +9,14 @@ import torch
 
 from Configuration import TrainSimple
 from Datasets.TrainingCrops import TrainingBatch
+from Losses.Own import Own
 from Losses.PixelL1 import PixelL1
 from Losses.WeightedSum import WeightedSum
 from Models import DecoderType, EncoderType, SamplingType
 from Models.Decoders import LIIF
 from Orchestrators.Steps.build import build_schedule
-from Orchestrators.Steps.LikelihoodStep import LikelihoodStep
+from Orchestrators.Steps.Learner import Learner, LearnerSettings, Share
 from Orchestrators.Steps.ReconstructionStep import ReconstructionStep
-from Orchestrators.Steps.StepSettings import StepSettings
-from Orchestrators.Steps.SupervisedStep import SupervisedStep
 from tests.tiny_networks import tiny
 from Utilities.Checkpoint import content_hash
 from Utilities.coordinates import coordinates_of, pixel_centers
@@ -36,6 +35,23 @@ def tiny_batch(samples: int = 2, *, seed: int = 0, patch: int = 4, scale: int = 
     )
 
 
+class TinyStep(ReconstructionStep):
+    """Counts the batches of its epoch itself, as the loop would."""
+
+    def start(self, batches_per_epoch: int) -> None:
+        self.batches, self.done = batches_per_epoch, 0
+        super().start(batches_per_epoch)
+
+    def learn_from(self, batch: TrainingBatch, share: Share | None = None) -> dict[str, torch.Tensor]:
+        self.done += 1
+        samples = len(batch.lr)
+        return super().learn_from(batch, share or Share(1, self.done, self.batches, samples, samples))
+
+    def end_epoch(self, score: float | None) -> None:
+        self.done = 0
+        super().end_epoch(score)
+
+
 def tiny_step(
     *,
     decoder: DecoderType = DecoderType.LIIF,
@@ -46,25 +62,22 @@ def tiny_step(
     rate: float = 0.01,
     device: str = 'cpu',
     **settings: Any,
-) -> SupervisedStep:
+) -> TinyStep:
     """A step of fresh, seeded weights, that was told that an epoch has so many batches."""
     network = tiny(encoder, decoder).train().to(device)
     chosen = optimizer(network.parameters(), lr=rate, fused=fused)
     make_schedule = functools.partial(build_schedule, TrainSimple(), chosen)
-    if network.decoder.trains_by_likelihood:
-        step: SupervisedStep = LikelihoodStep(network, chosen, make_schedule, StepSettings(**settings))
-    else:
-        objective = WeightedSum([('PixelL1', PixelL1(), 1.0)])
-        step = ReconstructionStep(
-            network, objective, SamplingType.Scattered, chosen, make_schedule, StepSettings(**settings)
-        )
+    learner = Learner(network, chosen, make_schedule, LearnerSettings(**settings))
+    losses = {'PixelL1': PixelL1(), 'Own': Own()}
+    objective = WeightedSum([(name, losses[name], weight) for name, weight in network.decoder.published_losses])
+    step = TinyStep(learner, objective, SamplingType.Scattered)
     step.start(batches)
     return step
 
 
-def weights_of(step: SupervisedStep) -> dict[str, torch.Tensor]:
+def weights_of(step: TinyStep) -> dict[str, torch.Tensor]:
     """A copy of the weights that learn."""
-    return {name: weight.detach().clone() for name, weight in step.network.named_parameters()}
+    return {name: weight.detach().clone() for name, weight in step.learner.network.named_parameters()}
 
 
 def compare_compiled(answer: Path) -> None:
@@ -80,9 +93,9 @@ def compare_compiled(answer: Path) -> None:
     LIIF.in_pieces = lambda *_: False
     torch.compile = functools.partial(torch.compile, backend=leave_as_it_is)  # type: ignore[assignment]
     step, plain = tiny_step(compile=True), tiny_step()
-    losses = [[float(each.run(tiny_batch(seed=seed))['loss']) for seed in range(2)] for each in (step, plain)]
+    losses = [[float(each.learn_from(tiny_batch(seed=seed))['loss']) for seed in range(2)] for each in (step, plain)]
     while_training = len(graphs)
-    step.evaluated.eval().upscale(torch.rand(1, 3, 5, 5), (9, 9))
+    step.used.eval().upscale(torch.rand(1, 3, 5, 5), (9, 9))
     hashes = [content_hash(each.state()['network']) for each in (step, plain)]
     found = {'losses': losses, 'hashes': hashes, 'while_training': while_training, 'at_the_end': len(graphs)}
     answer.write_text(json.dumps(found))

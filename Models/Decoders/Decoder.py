@@ -35,8 +35,8 @@ class Decoder(nn.Module, ABC):
     """Whether `prepare` is given the features of the padded image, for decoders with layers of their own that a cropped
     border would change. They may then be higher and wider than the image."""
 
-    trains_by_likelihood: bool = False
-    """Whether the network learns by a loss of its own, `training_loss`, and by no other."""
+    published_losses: tuple[tuple[str, float], ...] = (('PixelL1', 1.0),)
+    """Names and weights of the losses that it was published with; `Own` is `training_loss`."""
 
     may_leave_weights_idle: bool = False
     """Whether some weights take no part in a batch, depending on what is asked for."""
@@ -139,7 +139,7 @@ class Decoder(nn.Module, ABC):
         cell: Float[Tensor, 'batch 2'],
         hr: Float[Tensor, 'batch queries colors'],
     ) -> Float[Tensor, '']:
-        """Negative log-likelihood of the true colors, to be minimized; only where `trains_by_likelihood`.
+        """Negative log-likelihood of the true colors, to be minimized; only for decoders that have such.
 
         Args:
             context, coord, cell: as in `query`.

@@ -69,7 +69,7 @@ class LINF(Decoder):
         ValueError: for a hidden_dim or patch_size of the wrong parity, no flow layer, or a negative temperature.
     """
 
-    trains_by_likelihood = True
+    published_losses = (('Own', 1.0),)
     knows_crops = True
 
     def __init__(  # noqa: PLR0913

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from torch import nn
 
 from Models.build import build_super_resolver
 from Models.DecoderType import DecoderType
@@ -61,7 +62,7 @@ def load_trained_model(path: Path, device: torch.device) -> TrainedModel:
     )
 
 
-def load_initial_weights(network: SuperResolver, path: Path) -> None:
+def load_initial_weights(network: nn.Module, path: Path) -> None:
     """Give a new network the weights of a checkpoint, all of them.
 
     Raises:

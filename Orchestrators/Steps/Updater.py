@@ -8,7 +8,6 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from Orchestrators.Steps.FiniteCheck import FiniteCheck
-from Orchestrators.Steps.StepSettings import StepSettings
 from Utilities.distributed import ALONE, Ranks
 
 _LOGGER = logging.getLogger(__name__)
@@ -26,29 +25,44 @@ class Updater:
     Args:
         network: whose weights change.
         optimizer: changes them.
-        settings: how.
+        accumulate: batches whose gradients make one update.
+        clip_gradient: largest norm of the gradient; None: any.
+        scales_loss: so that small gradients do not vanish in float16.
         ranks: the processes whose gradients have one mean, by the time that an update is complete.
     """
 
-    def __init__(self, network: nn.Module, optimizer: Optimizer, settings: StepSettings, ranks: Ranks = ALONE) -> None:
+    gradient_norm: Tensor
+    """Of the last batch, before it was clipped."""
+
+    def __init__(  # noqa: PLR0913
+        self,
+        network: nn.Module,
+        optimizer: Optimizer,
+        *,
+        accumulate: int = 1,
+        clip_gradient: float | None = None,
+        scales_loss: bool = False,
+        ranks: Ranks = ALONE,
+    ) -> None:
         self._ranks = ranks
+        self._accumulate = accumulate
+        self._clip_gradient = clip_gradient
         self._parameters = dict(network.named_parameters())
         self._optimizer = optimizer
-        self._settings = settings
         device = next(iter(self._parameters.values())).device
         self._check = FiniteCheck(
             device,
             deferred=bool(optimizer.defaults.get('fused')),
             look_every=None if ranks.is_alone else _BATCHES_BETWEEN_LOOKS,
         )
-        self._scaler = torch.amp.GradScaler(device.type) if settings.precision == 'float16' else None
+        self._scaler = torch.amp.GradScaler(device.type) if scales_loss else None
         self._samples = 0
         """Whose gradients are added up and wait for their update."""
         self._skipped: Tensor | int = 0
 
     def completes(self, batch: int, *, is_last: bool) -> bool:
         """Whether a batch, counted from 1, is the last one of an update."""
-        return is_last or batch % self._settings.accumulate == 0
+        return is_last or batch % self._accumulate == 0
 
     def learn(  # noqa: PLR0913
         self, loss: Tensor, samples: int, *, batch: int, is_last: bool, total: Tensor | None = None
@@ -74,6 +88,7 @@ class Updater:
         if is_complete:
             self._take_means(gradients)
         norm = torch.nn.utils.get_total_norm(gradients)
+        self.gradient_norm = norm.detach()
         # Those of one process alone, before they are brought together: here only finite or not.
         noted = norm if is_complete else self._ranks.add_up(norm)
         is_bad = self._check.note(
@@ -129,7 +144,7 @@ class Updater:
     def _go_backward(self, loss: Tensor, samples: int) -> None:
         if self._samples == 0:
             self._optimizer.zero_grad(set_to_none=True)
-        if self._settings.accumulate > 1:
+        if self._accumulate > 1:
             loss = loss * samples
         if self._scaler is not None:
             loss = self._scaler.scale(loss)
@@ -146,12 +161,12 @@ class Updater:
     def _take_means(self, gradients: list[Tensor]) -> None:
         if self._scaler is not None:
             self._scaler.unscale_(self._optimizer)
-        if self._settings.accumulate > 1:
+        if self._accumulate > 1:
             torch._foreach_div_(gradients, self._samples)
 
     def _update(self, norm: Tensor, is_bad: Tensor | None) -> None:
-        if self._settings.clip_gradient is not None:
-            torch.nn.utils.clip_grads_with_norm_(self._parameters.values(), self._settings.clip_gradient, norm)
+        if self._clip_gradient is not None:
+            torch.nn.utils.clip_grads_with_norm_(self._parameters.values(), self._clip_gradient, norm)
         if is_bad is not None:
             overflows = (~norm.isfinite()).float()
             self._step_unless(is_bad if self._scaler is None else torch.maximum(is_bad, overflows))

@@ -1,11 +1,8 @@
 import copy
 import itertools
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-
-from Models.SuperResolver import SuperResolver
 
 
 class WeightAverage:
@@ -18,7 +15,7 @@ class WeightAverage:
         decay: share that the average keeps of itself at each update.
     """
 
-    def __init__(self, network: SuperResolver, decay: float) -> None:
+    def __init__(self, network: nn.Module, decay: float) -> None:
         self.network = copy.deepcopy(network).requires_grad_(False)
         self._decay = decay
         self._learning, self._averages = _tensors(network), _tensors(self.network)
@@ -33,14 +30,6 @@ class WeightAverage:
         for average, value in pairs:
             if not average.is_floating_point():
                 average.copy_(value)
-
-    def state_dict(self) -> dict[str, Any]:
-        """The averages, under the network's names."""
-        return self.network.state_dict()
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """The inverse of `state_dict`."""
-        self.network.load_state_dict(state)
 
 
 def _tensors(network: nn.Module) -> list[Tensor]:

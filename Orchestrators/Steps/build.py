@@ -1,49 +1,33 @@
-"""From a configuration to the step that trains it. Configurations are unpacked here and no further down."""
+"""From a configuration to what learns by it. Configurations are unpacked here and no further down."""
 
 import functools
-import logging
 
 import torch
+from torch import nn
 from torch.optim import Optimizer
 
 from Configuration.TrainingConfiguration import TrainingConfiguration
-from Losses.Loss import Loss
-from Losses.WeightedSum import WeightedSum
-from Models.build import build_super_resolver
-from Models.LossType import LossType
-from Models.SamplingType import SamplingType
 from Models.ScheduleType import ScheduleType
 from Orchestrators.Steps import schedules
-from Orchestrators.Steps.LikelihoodStep import LikelihoodStep
-from Orchestrators.Steps.ReconstructionStep import ReconstructionStep
-from Orchestrators.Steps.StepSettings import StepSettings
-from Orchestrators.Steps.TrainingStep import TrainingStep
+from Orchestrators.Steps.Learner import Learner, LearnerSettings
 from Utilities.devices import check_compiler
 from Utilities.distributed import ALONE, Ranks
-from Utilities.find_class import check_options, find_class
-
-_LOGGER = logging.getLogger(__name__)
 
 
-def build_step(recipe: TrainingConfiguration, device: torch.device, ranks: Ranks = ALONE) -> TrainingStep:
-    """Networks with weights from the recipe's seed, and all that trains them, in this process and in others.
+def build_learner(network: nn.Module, recipe: TrainingConfiguration, ranks: Ranks = ALONE) -> Learner:
+    """A network, on the device that it is to learn on, with the recipe's optimizer, schedule and settings.
 
     Raises:
-        ValueError: for options that a network does not take, a loss that the sampling can't serve, be it the
-            recipe's or the decoder's own, or `compile` where nothing can be compiled.
+        ValueError: for `compile` where nothing can be compiled.
     """
+    device = next(network.parameters()).device
     if recipe.compile:
         check_compiler(device)
-    torch.manual_seed(recipe.seed)
-    # Built on the CPU, so that one seed gives one set of weights on every machine.
-    network = build_super_resolver(recipe.encoder, recipe.decoder, recipe.encoder_options, recipe.decoder_options).to(
-        device
-    )
     # On a GPU the fused one, which can skip an update there; on a CPU it saves 0.4 % of a step and rounds otherwise.
     optimizer = torch.optim.Adam(
         network.parameters(), lr=recipe.learning_rate, fused=True if device.type == 'cuda' else None
     )
-    settings = StepSettings(
+    settings = LearnerSettings(
         accumulate=recipe.accumulate,
         clip_gradient=recipe.clip_gradient,
         ema_decay=recipe.ema_decay,
@@ -51,14 +35,7 @@ def build_step(recipe: TrainingConfiguration, device: torch.device, ranks: Ranks
         channels_last=recipe.channels_last,
         compile=recipe.compile,
     )
-    make_schedule = functools.partial(build_schedule, recipe, optimizer)
-    if network.decoder.trains_by_likelihood:
-        _LOGGER.info(
-            f'{recipe.decoder.name} learns by its own likelihood: `losses` is not used, and training has no PSNR.'
-        )
-        return LikelihoodStep(network, optimizer, make_schedule, settings, ranks)
-    objective = _build_objective(recipe).to(device)
-    return ReconstructionStep(network, objective, recipe.sampling, optimizer, make_schedule, settings, ranks)
+    return Learner(network, optimizer, functools.partial(build_schedule, recipe, optimizer), settings, ranks)
 
 
 def build_schedule(recipe: TrainingConfiguration, optimizer: Optimizer, updates_per_epoch: int) -> schedules.Schedule:
@@ -87,18 +64,3 @@ def build_schedule(recipe: TrainingConfiguration, optimizer: Optimizer, updates_
         warmup_steps=recipe.warmup_epochs * (updates_per_epoch if per_iteration else 1),
         warmup_start=recipe.warmup_start,
     )
-
-
-def _build_objective(recipe: TrainingConfiguration) -> WeightedSum:
-    found: dict[LossType, type[Loss]] = {term.loss: find_class(term.loss, 'Losses') for term in recipe.losses}
-    # Before they are built, as some need large files for it.
-    needy = [kind.name for kind, loss in found.items() if loss.needs_neighbors]
-    if needy and recipe.sampling is SamplingType.Scattered:
-        raise ValueError(
-            f'{", ".join(needy)} compares neighboring pixels, which sampling = SamplingType.Scattered does not give. '
-            'Set sampling = SamplingType.Window, or SamplingType.Crop.'
-        )
-    for term in recipe.losses:
-        check_options(found[term.loss], term.options, 'losses')
-    _LOGGER.info(f'The loss is {" + ".join(map(str, recipe.losses))}.')
-    return WeightedSum([(term.loss.name, found[term.loss](**term.options), term.weight) for term in recipe.losses])

@@ -2,9 +2,11 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from Orchestrators.Training.averages import RunningMean
+from Orchestrators.Training.Validated import Metric
 
 
 @dataclasses.dataclass
@@ -20,20 +22,17 @@ class Progress:
     samples_seen: int = 0
     """Samples learned from since the start."""
 
-    best: float | None = None
-    """Best mean of the validation so far, of the metric that the recipe's `best_by` names."""
+    best: list[float] | None = None
+    """Values of the deciding metrics in the best epoch so far."""
 
     best_epoch: int = 0
-    """Epoch that reached it."""
+    """Epoch that reached them."""
 
     validations_without_better: int = 0
     """Validations in a row, up to now, that were no better than the best."""
 
-    pictures: int = 0
-    """Training pictures in use."""
-
-    pictures_skipped: int = 0
-    """Training pictures left out as unusable."""
+    data: dict[str, int | str] = dataclasses.field(default_factory=dict)
+    """What the run learns from, as its pipeline's `identity` has it."""
 
     averages: dict[str, RunningMean] = dataclasses.field(default_factory=dict)
     """Means of the logged scalars over the epoch under way."""
@@ -44,24 +43,42 @@ class Progress:
         return plain | {'averages': {name: mean.state_dict() for name, mean in self.averages.items()}}
 
     @classmethod
-    def from_state_dict(cls, state: dict[str, Any]) -> 'Progress':
+    def from_state_dict(cls, state: Mapping[str, Any]) -> 'Progress':
         """The inverse of `state_dict`."""
-        progress = cls(**(state | {'averages': {}}))
+        progress = cls(**({**state} | {'averages': {}}))
         for name, mean_state in state['averages'].items():
             progress.averages[name] = RunningMean()
             progress.averages[name].load_state_dict(mean_state)
         return progress
 
-    def is_better(self, value: float | None, *, higher_is_better: bool = True) -> bool:
-        """Whether a validation beats the best so far. A tie does not; what is missing or not a number never does."""
-        if value is None or math.isnan(value):
-            return False
-        return self.best is None or (value > self.best if higher_is_better else value < self.best)
+    def is_better(self, values: Sequence[float | None], metrics: Sequence[Metric]) -> bool:
+        """Whether a validation beats the best so far, in each of the metrics that decide.
 
-    def note(self, value: float | None, epoch: int, *, higher_is_better: bool) -> bool:
+        A tie is not better; what is missing or not a number never is.
+        """
+        found = [value for value in values if value is not None and not math.isnan(value)]
+        if len(found) < len(values):
+            return False
+        return self.best is None or all(
+            value > before if metric.higher_is_better else value < before
+            for value, before, metric in zip(found, self.best, metrics, strict=True)
+        )
+
+    def note(self, values: Sequence[float | None], epoch: int, metrics: Sequence[Metric]) -> bool:
         """Take note of a validation; returns whether it is the best so far."""
-        if not self.is_better(value, higher_is_better=higher_is_better):
+        if not self.is_better(values, metrics):
             self.validations_without_better += 1
             return False
-        self.best, self.best_epoch, self.validations_without_better = value, epoch, 0
+        self.best = [value for value in values if value is not None]
+        self.best_epoch, self.validations_without_better = epoch, 0
         return True
+
+    def describe_best(self, metrics: Sequence[Metric]) -> str:
+        """`best PSNR 31.412 dB in epoch 7`."""
+        if self.best is None:
+            return 'no best'
+        values = [
+            f'{metric.name} {value:.{metric.decimals}f} {metric.unit}'.rstrip()
+            for metric, value in zip(metrics, self.best, strict=True)
+        ]
+        return f'best {", ".join(values)} in epoch {self.best_epoch}'

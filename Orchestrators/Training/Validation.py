@@ -26,16 +26,13 @@ from Orchestrators.Prediction.file_names import part_of_name
 from Orchestrators.Prediction.strategies import Predictor, bicubic, predictor_of
 from Orchestrators.Training.pictures import labeled_strip, most_detailed_window
 from Orchestrators.Training.Run import Run
+from Orchestrators.Training.Validated import ValidationStoppedError
 from Utilities.images import Pixels, to_pixels, write_png
 from Utilities.reports import format_number
 
 _LOGGER = logging.getLogger(__name__)
 _PANEL_SIDE = 256
 """Side of each picture in a sample strip, in pixels; it shows a quarter of that from LR at x4."""
-
-
-class ValidationStoppedError(Exception):
-    """A stop was asked for between two pictures."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,12 +1,12 @@
 """What a run that can't go on says: where it happened, to what, and what may help."""
 
 import dataclasses
+from typing import Any
 
 import torch
 
-from Configuration.TrainingConfiguration import TrainingConfiguration
 from Datasets.loaders import EpochBatches
-from Datasets.TrainingCrops import TrainingBatch, TrainingCrops
+from Datasets.SampleSource import Batch, SampleSource
 from Orchestrators.Steps.FiniteCheck import NotFiniteError
 from Orchestrators.Training.Progress import Progress
 from Utilities.memory import peak_memory
@@ -20,7 +20,7 @@ class StepOutOfMemoryError(RuntimeError):
 class BatchNames:
     """Names batches as people look for them."""
 
-    crops: TrainingCrops
+    samples: SampleSource[Any]
     batches: EpochBatches
 
     def name(self, epoch: int, batch: int) -> str:
@@ -30,7 +30,9 @@ class BatchNames:
 
     def list_files(self, epoch: int, batch: int) -> str:
         """The pictures that the samples of a batch, counted from 1, were cut from."""
-        files = {self.crops.file_of(position.sample): None for position in self.batches.positions_of(epoch, batch - 1)}
+        files = {
+            self.samples.file_of(position.sample): None for position in self.batches.positions_of(epoch, batch - 1)
+        }
         return ', '.join(str(file) for file in files)
 
 
@@ -71,19 +73,14 @@ def _describe_lost_worker(text: str, epoch: int, done: int, names: BatchNames) -
     return f'Epoch {epoch}, after batch {done}: {text.rstrip(". ")}. Often, {hint}.{waited_for}'
 
 
-def raise_if_out_of_memory(
-    error: RuntimeError, batch: TrainingBatch, recipe: TrainingConfiguration, device: torch.device
-) -> None:
+def raise_if_out_of_memory(error: RuntimeError, batch: Batch, device: torch.device) -> None:
     """Raise StepOutOfMemoryError if that is what an error of a training step means; never make the batch smaller."""
     # The CPU's allocator has no exception of its own.
     if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
         return
-    samples, queries = batch.coord.shape[:2]
-    scales = (2 / (batch.cell * recipe.input_patch)).flatten().tolist()
     raise StepOutOfMemoryError(
-        f'out of memory, with batch_size = {samples}, input_patch = {recipe.input_patch}, {queries} queries per sample '
-        f'and scales from x{min(scales):.2f} to x{max(scales):.2f}; at most {_peak_memory(device)} were in use. '
-        f'Lower batch_size, and raise accumulate as much to keep the results; or lower queries or input_patch; or set '
+        f'out of memory, with {batch.describe()}; at most {_peak_memory(device)} were in use. Lower batch_size, and '
+        'raise accumulate as much to keep the results; or lower queries or input_patch; or set '
         "precision = 'bfloat16'."
     ) from error
 

@@ -1,30 +1,37 @@
 """Which checkpoint a run continues from, and whether it may."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from Configuration.TrainingConfiguration import TrainingConfiguration
-from Models.SavedModelType import SavedModelType
-from Orchestrators.Prediction.file_names import checkpoint_path
+from Models.Decoders.Decoder import Decoder
 from Utilities.Checkpoint import Checkpoint, CheckpointError, remove_leftovers
 from Utilities.devices import describe_computation
+from Utilities.find_class import find_class
 
 _LOGGER = logging.getLogger(__name__)
 
 
-def checkpoint_to_continue(recipe: TrainingConfiguration, device: torch.device) -> Checkpoint | None:
+def checkpoint_to_continue(
+    recipe: TrainingConfiguration, last: Path, others: Sequence[Path], device: torch.device
+) -> Checkpoint | None:
     """The checkpoint that the recipe's `resume` asks for; None to start anew. Call it while holding the run's lock.
+
+    Args:
+        recipe: of the run.
+        last: where its last checkpoint is, if there is one.
+        others: other checkpoints that it writes.
+        device: where it goes on.
 
     Raises:
         ValueError: if a run is there that must not be continued, or one is asked for that can't be.
     """
-    last = checkpoint_path(recipe, SavedModelType.Last, recipe.save_path)
-    for kind in SavedModelType:
-        remove_leftovers(checkpoint_path(recipe, kind, recipe.save_path))
+    for path in (last, *others):
+        remove_leftovers(path)
     if recipe.resume is False:
         if last.exists():
             raise ValueError(
@@ -67,7 +74,14 @@ def _warn_of_other_bits(checkpoint: Checkpoint, device: torch.device) -> None:
 
 
 def _refuse_other_configuration(checkpoint: Checkpoint, recipe: TrainingConfiguration, path: Path) -> None:
+    decoder: type[Decoder] = find_class(recipe.decoder, 'Models.Decoders')
+    published = decoder.published_losses
+    losses = [{'loss': name, 'weight': weight, 'options': {}} for name, weight in published]
     found, present = _as_of_today(checkpoint.configuration), recipe.to_dict()
+    # Up to format 2, a decoder with a loss of its own learned by that alone, whatever stood there.
+    if found['losses'] is None or checkpoint.format < 3 and 'Own' in dict(published):  # noqa: PLR2004
+        found['losses'] = losses
+    present['losses'] = losses if present['losses'] is None else present['losses']
     names = sorted((set(present) | set(found)) - set(recipe.may_change_on_resume))
     rows = [
         f'  {name}: {found.get(name, "absent")!r} in the file, {present.get(name, "absent")!r} in the recipe'
@@ -85,7 +99,8 @@ def _as_of_today(found: Mapping[str, Any]) -> dict[str, Any]:
     """A checkpoint's configuration with the settings added since: it was trained as their defaults were then."""
     defaults = TrainingConfiguration(recipe='Defaults').to_dict()
     kept = {name: value for name, value in found.items() if name not in _RETIRED}
-    losses = [{'options': {}} | term for term in found.get('losses', ())]
+    terms = found.get('losses')
+    losses = None if terms is None else [{'options': {}} | term for term in terms]
     return defaults | _DEFAULTS_THEN | kept | {'losses': losses}
 
 

@@ -24,29 +24,28 @@ class Trackers:
     def __init__(self, trackers: Mapping[str, Tracker] | None = None) -> None:
         self._trackers = dict(trackers or {})
 
-    @classmethod
     @contextlib.contextmanager
-    def start(cls, kinds: Sequence[TrackerType], folder: Path, samples_seen: int) -> Iterator['Trackers']:
-        """Trackers of a run, for as long as the context lasts.
+    def started(self, kinds: Sequence[TrackerType], folder: Path, samples_seen: int) -> Iterator['Trackers']:
+        """With those of a run besides, for as long as the context lasts.
 
         Raises:
             ValueError: if one that was asked for can't be had. TensorBoard, which nobody has to ask for, is only warned
                 about.
         """
-        started = cls()
         try:
             for kind in kinds:
                 try:
-                    started._trackers[kind.name] = find_class(kind, 'Orchestrators.Training.Trackers')(
+                    self._trackers[kind.name] = find_class(kind, 'Orchestrators.Training.Trackers')(
                         folder, samples_seen
                     )
                 except TrackerError as error:
                     if kind is not TrackerType.TensorBoard:
                         raise
                     _LOGGER.warning('%s', error)
-            yield started
+            yield self
         finally:
-            started._tell_all(lambda tracker: tracker.close())
+            self._tell_all(lambda tracker: tracker.close())
+            self._trackers.clear()
 
     def add_settings(self, settings: Mapping[str, Any]) -> None:
         """Show the run's settings."""

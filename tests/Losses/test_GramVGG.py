@@ -7,7 +7,7 @@ from Configuration import LossTerm
 from Losses.GramVGG import GramVGG
 from Models import LossType, SamplingType
 from Models.Frozen.VGG19 import VGG19
-from Orchestrators.Steps.build import build_step
+from Orchestrators.Pipelines.SuperResolution import build_step
 from Orchestrators.TrainingOrchestrator import TrainingOrchestrator
 from tests.backbones import plant_vgg19
 from tests.conftest import PictureMaker

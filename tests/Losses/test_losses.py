@@ -8,7 +8,7 @@ from Losses.Loss import Loss
 from Losses.PixelL1 import PixelL1
 from Losses.WeightedSum import WeightedSum
 from Models import LossType, SamplingType
-from Orchestrators.Steps import build as steps
+from Orchestrators.Pipelines import SuperResolution as pipeline
 from tests.tiny import TrainTiny
 
 
@@ -99,9 +99,9 @@ def test_a_loss_that_needs_neighbors_refuses_scattered_pixels(monkeypatch: pytes
     def find(*_: object) -> type[Loss]:
         return Neighboring
 
-    monkeypatch.setattr(steps, 'find_class', find)
+    monkeypatch.setattr(pipeline, 'find_class', find)
     with pytest.raises(ValueError, match=r'PixelL1 compares neighboring pixels.*sampling = SamplingType\.Scattered'):
-        steps.build_step(TrainTiny(losses=(LossTerm(LossType.PixelL1),)), torch.device('cpu'))
+        pipeline.build_step(TrainTiny(losses=(LossTerm(LossType.PixelL1),)), torch.device('cpu'))
 
 
 def test_gradient_loss_refuses_scattered_pixels_and_names_the_setting() -> None:
@@ -109,6 +109,6 @@ def test_gradient_loss_refuses_scattered_pixels_and_names_the_setting() -> None:
     with pytest.raises(
         ValueError, match=r'GradientL1 compares neighboring pixels.*Set sampling = SamplingType\.Window'
     ):
-        steps.build_step(recipe, torch.device('cpu'))
+        pipeline.build_step(recipe, torch.device('cpu'))
     for sampling in (SamplingType.Window, SamplingType.Crop):
-        steps.build_step(TrainTiny(losses=TrainGradLoss().losses, sampling=sampling), torch.device('cpu'))
+        pipeline.build_step(TrainTiny(losses=TrainGradLoss().losses, sampling=sampling), torch.device('cpu'))

@@ -10,7 +10,8 @@ from torch import Tensor
 from Configuration import Options
 from Datasets.TrainingCrops import TrainingBatch
 from Models import DecoderType, EncoderType
-from Orchestrators.Steps.build import build_step
+from Orchestrators.Pipelines.SuperResolution import build_step
+from Orchestrators.Steps.Learner import Share
 from Orchestrators.Steps.TrainingStep import TrainingStep
 from tests.tiny import TrainTiny
 from tests.tiny_networks import DECODERS, ENCODERS
@@ -51,17 +52,21 @@ class Trained:
         )
         step = build_step(recipe, torch.device('cpu'))
         step.start(batches_per_epoch=2)
-        network = step.evaluated
+        network = step.used
         before = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
         self.losses, self.gradient = [], dict.fromkeys(before, 0.0)
         for seed in range(2):
-            self.losses.append(step.run(batch(seed, (2, 2) if decoder is DecoderType.Native else (2, 3)))['loss'])
+            self.losses.append(
+                step.learn_from(
+                    batch(seed, (2, 2) if decoder is DecoderType.Native else (2, 3)), Share(1, seed + 1, 2, 2, 2)
+                )['loss']
+            )
             self._add_gradients(step)
         self.state = network.state_dict()
         self.moved = {name for name, now in network.named_parameters() if not torch.equal(now, before[name])}
 
-    def _add_gradients(self, step: TrainingStep) -> None:
-        for name, parameter in step.evaluated.named_parameters():
+    def _add_gradients(self, step: TrainingStep[TrainingBatch]) -> None:
+        for name, parameter in step.used.named_parameters():
             if parameter.grad is not None:
                 self.gradient[name] += parameter.grad.norm().item()
 

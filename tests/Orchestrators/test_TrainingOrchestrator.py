@@ -16,6 +16,7 @@ import torch
 from Models import DecoderType, SavedModelType, TrackerType
 from Orchestrators.Prediction.file_names import checkpoint_path
 from Orchestrators.Training.Progress import Progress
+from Orchestrators.Training.Validated import Metric
 from Orchestrators.TrainingOrchestrator import TrainingOrchestrator
 from tests.conftest import PictureMaker
 from tests.killed_runs import after_a_moment, fingerprint, start, state_of, stop_and_continue
@@ -231,7 +232,10 @@ def test_a_checkpoint_of_another_network_is_refused() -> None:
 def test_changed_training_pictures_are_refused(make_pictures: PictureMaker) -> None:
     train(epochs=1)
     make_pictures(count=4)
-    with pytest.raises(ValueError, match='The training pictures have changed: 4 usable and 0 left out'):
+    with pytest.raises(
+        ValueError,
+        match='The training data have changed: pictures 4, left out 0, but the checkpoint was trained on pictures 3, ',
+    ):
         train(epochs=2)
 
 
@@ -261,7 +265,7 @@ def test_bad_pictures_stop_the_run_before_it_starts(make_pictures: PictureMaker)
     assert list(Path().glob('*.pth')) == []
     train(epochs=1, on_bad_image='skip', valid_data=str(make_pictures('valid', count=1)[0].parent))
     progress = state_of(TrainTiny(on_bad_image='skip')).progress
-    assert (progress['pictures'], progress['pictures_skipped']) == (3, 1)
+    assert progress['data'] == {'pictures': 3, 'left out': 1}
 
 
 def test_a_picture_that_turns_bad_leaves_a_usable_checkpoint(
@@ -350,8 +354,6 @@ def test_progress_knows_the_best_and_ignores_what_is_no_number() -> None:
     progress = Progress()
     history = []
     for psnr in (float('nan'), None, 20.0, float('nan'), 19.0, 20.0, 21.0):
-        history.append(progress.is_better(psnr))
-        if history[-1]:
-            progress.best = psnr
+        history.append(progress.note([psnr], 1, [Metric('PSNR')]))
     assert history == [False, False, True, False, False, False, True]
-    assert dataclasses.replace(Progress.from_state_dict(progress.state_dict()), averages={}).best == 21.0
+    assert dataclasses.replace(Progress.from_state_dict(progress.state_dict()), averages={}).best == [21.0]

@@ -13,7 +13,8 @@ import pytest
 
 from Models import QualityType, SavedModelType, ScheduleType
 from Orchestrators.Prediction.file_names import checkpoint_path
-from Orchestrators.Training.Validation import Validation, ValidationResult, ValidationStoppedError
+from Orchestrators.Training.Validated import ValidationStoppedError
+from Orchestrators.Training.Validation import Validation, ValidationResult
 from Orchestrators.TrainingOrchestrator import TrainingOrchestrator
 from tests.conftest import PictureMaker
 from tests.tiny import TrainTiny
@@ -34,9 +35,7 @@ def train(**settings: Any) -> Checkpoint:
 
 
 def fingerprint(checkpoint: Checkpoint) -> str:
-    return content_hash(
-        [checkpoint.network, checkpoint.optimizer, checkpoint.schedule, checkpoint.progress, checkpoint.rng]
-    )
+    return content_hash([checkpoint.network, checkpoint.learners, checkpoint.progress, checkpoint.rng])
 
 
 def script(
@@ -82,7 +81,7 @@ def test_best_is_the_first_of_the_best_over_restarts(
     for epoch, best_epoch in enumerate(best_epochs, start=1):
         progress = train(epochs=epoch).progress
         assert progress['best_epoch'] == (best_epoch or 0)
-        assert progress['best'] == (values[best_epoch - 1] if best_epoch else None)
+        assert progress['best'] == ([values[best_epoch - 1]] if best_epoch else None)
         if best_epoch == epoch:
             assert Checkpoint.load(best_file()).progress['epoch'] == epoch
             before = sha256_of_best()
@@ -110,8 +109,11 @@ def test_a_metric_of_which_less_is_better(monkeypatch: pytest.MonkeyPatch) -> No
     script(monkeypatch, [-distance for distance in distances])
     by_likeness = train(**plateau)
     assert by_distance.progress['best_epoch'] == by_likeness.progress['best_epoch'] == 5
-    assert by_distance.progress['best'] == 0.2
-    assert by_distance.optimizer['param_groups'][0]['lr'] == by_likeness.optimizer['param_groups'][0]['lr'] == 1e-2 / 4
+    assert by_distance.progress['best'] == [0.2]
+    rates = [
+        found.learners['super_resolver']['optimizer']['param_groups'][0]['lr'] for found in (by_distance, by_likeness)
+    ]
+    assert rates == [1e-2 / 4] * 2
 
 
 def test_a_metric_that_can_not_be_had_stops_the_run_before_it_starts(
@@ -129,7 +131,7 @@ def test_nothing_is_best_during_the_warm_up(monkeypatch: pytest.MonkeyPatch) -> 
     assert train(epochs=2, best_after_epoch=1, stop_after=1).progress['best_epoch'] == 2
     script(monkeypatch, [30.0, 29.0, 20.0, 21.0])
     progress = train(epochs=4, best_after_epoch=2, stop_after=2, save_path='later').progress
-    assert (progress['best_epoch'], progress['best'], progress['epoch']) == (4, 21.0, 4)
+    assert (progress['best_epoch'], progress['best'], progress['epoch']) == (4, [21.0], 4)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ from Datasets.TrainingCrops import TrainingBatch, TrainingCrops
 from Losses.PixelL1 import PixelL1
 from Models import SavedModelType
 from Orchestrators.Prediction.file_names import checkpoint_path
-from Orchestrators.Steps.SupervisedStep import SupervisedStep
+from Orchestrators.Steps.ReconstructionStep import ReconstructionStep
+from Orchestrators.Steps.TrainingStep import TrainingStep
 from Orchestrators.TrainingOrchestrator import TrainingOrchestrator
 from tests.conftest import PictureMaker
 from tests.tiny import TrainTiny
@@ -56,24 +57,24 @@ def bad_loss(original: Any, *colors: Any) -> torch.Tensor:
     return original(*colors) * float('inf')
 
 
-def bad_gradient(original: Any, step: SupervisedStep, batch: TrainingBatch, *more: Any) -> Any:
-    handle = next(step.network.parameters()).register_hook(lambda gradient: gradient * NAN)
+def bad_gradient(original: Any, step: ReconstructionStep, batch: TrainingBatch, *more: Any) -> Any:
+    handle = next(step.learner.network.parameters()).register_hook(lambda gradient: gradient * NAN)
     try:
         return original(step, batch, *more)
     finally:
         handle.remove()
 
 
-def bad_weights(original: Any, step: SupervisedStep, batch: TrainingBatch, *more: Any) -> Any:
-    next(step.network.parameters()).data[0] = NAN
+def bad_weights(original: Any, step: ReconstructionStep, batch: TrainingBatch, *more: Any) -> Any:
+    next(step.learner.network.parameters()).data[0] = NAN
     return original(step, batch, *more)
 
 
 FAULTS: dict[str, tuple[Any, str, Callable[..., Any], str]] = {
     'input': (TrainingBatch, 'to', bad_input, 'loss is nan, norm of the gradient is nan'),
     'loss': (PixelL1, 'forward', bad_loss, 'loss is inf, norm of the gradient is nan'),
-    'gradient': (SupervisedStep, 'run', bad_gradient, r'loss is 0\.\d+, norm of the gradient is nan'),
-    'weights': (SupervisedStep, 'run', bad_weights, 'loss is nan, norm of the gradient is nan'),
+    'gradient': (TrainingStep, 'learn_from', bad_gradient, r'loss is 0\.\d+, norm of the gradient is nan'),
+    'weights': (TrainingStep, 'learn_from', bad_weights, 'loss is nan, norm of the gradient is nan'),
 }
 
 
@@ -139,15 +140,15 @@ def test_a_step_that_does_not_fit_says_how_large_it_was(
     """FAULTS case 34: exit 1, and never a smaller batch."""
     make_pictures()
     steps: list[TrainingBatch] = []
-    run = SupervisedStep.run
+    run = TrainingStep.learn_from
 
-    def run_out(step: SupervisedStep, batch: TrainingBatch, *more: Any) -> Any:
+    def run_out(step: TrainingStep, batch: TrainingBatch, *more: Any) -> Any:
         steps.append(batch)
         if len(steps) == 3:
             raise error
         return run(step, batch, *more)
 
-    monkeypatch.setattr(SupervisedStep, 'run', run_out)
+    monkeypatch.setattr(TrainingStep, 'learn_from', run_out)
     said = fail(capsys)
     found = re.search(
         r'Epoch 1, batch 3 \(step 3\): out of memory, with batch_size = 4, input_patch = 8, 64 queries per sample and '
@@ -171,5 +172,5 @@ def test_other_errors_of_a_step_stay_what_they_are(
     def break_down(*_: Any) -> None:
         raise RuntimeError('something else')
 
-    monkeypatch.setattr(SupervisedStep, 'run', break_down)
+    monkeypatch.setattr(TrainingStep, 'learn_from', break_down)
     assert 'Epoch 1, after batch 0: something else Nothing was saved yet.' in fail(capsys)

@@ -18,9 +18,9 @@ import Configuration
 from Configuration import TrainSimple
 from Configuration.TrainingConfiguration import TrainingConfiguration
 from Models import RecipeType, ScheduleType
-from Models.SuperResolver import SuperResolver
 from Orchestrators.Steps.build import build_schedule
-from Orchestrators.Steps.SupervisedStep import SupervisedStep
+from Orchestrators.Steps.Learner import Learner
+from Orchestrators.Steps.TrainingStep import TrainingStep
 
 BATCHES = 3
 SHORT: dict[ScheduleType, dict[str, Any]] = {
@@ -33,44 +33,45 @@ SHORT: dict[ScheduleType, dict[str, Any]] = {
 }
 
 
-class OneWeight(SuperResolver):
+class OneWeight(nn.Module):
     def __init__(self) -> None:
-        nn.Module.__init__(self)
+        super().__init__()
         self.weight = nn.Parameter(torch.zeros(1))
 
 
-class RatesOnly(SupervisedStep):
+class RatesOnly(TrainingStep[Any]):
     """A step without a network: one weight, whose gradient stays zero."""
 
     def __init__(self, recipe: TrainingConfiguration) -> None:
         network = OneWeight()
         optimizer = torch.optim.SGD(network.parameters(), lr=recipe.learning_rate)
-        super().__init__(network, optimizer, functools.partial(build_schedule, recipe, optimizer))
+        self.learner = Learner(network, optimizer, functools.partial(build_schedule, recipe, optimizer))
+        super().__init__({'weight': self.learner})
         self.start(BATCHES)
 
-    def compare(self, *_: object) -> Any:
+    def run(self, *_: object) -> Any:
         raise NotImplementedError
 
     def learn(self) -> None:
-        self.optimizer.step()
-        self.schedule.end_batch()
+        self.learner.optimizer.step()
+        self.learner.schedule.end_batch()
 
 
-def from_a_file(step: SupervisedStep, recipe: TrainingConfiguration) -> RatesOnly:
+def from_a_file(step: RatesOnly, recipe: TrainingConfiguration) -> RatesOnly:
     """As a process that starts anew, with what the checkpoint says."""
     file = io.BytesIO()
     torch.save(step.state(), file)
     file.seek(0)
     resumed = RatesOnly(recipe)
-    resumed.load_state(torch.load(file, weights_only=True))
+    resumed.load_state(**torch.load(file, weights_only=True))
     return resumed
 
 
-def without_the_schedule(step: SupervisedStep, recipe: TrainingConfiguration) -> RatesOnly:
+def without_the_schedule(step: RatesOnly, recipe: TrainingConfiguration) -> RatesOnly:
     """The mistake that these tests are to find."""
     resumed = RatesOnly(recipe)
-    resumed.optimizer.load_state_dict(step.optimizer.state_dict())
-    resumed.optimizer._opt_called = True  # type: ignore[attr-defined]  # else torch warns
+    resumed.learner.optimizer.load_state_dict(step.learner.optimizer.state_dict())
+    resumed.learner.optimizer._opt_called = True  # type: ignore[attr-defined]  # else torch warns
     return resumed
 
 
@@ -82,7 +83,7 @@ def psnr_after(epoch: int) -> float | None:
 def rates(
     recipe: TrainingConfiguration,
     stops: Collection[tuple[int, int]] = (),
-    resume: Callable[[SupervisedStep, TrainingConfiguration], RatesOnly] = from_a_file,
+    resume: Callable[[RatesOnly, TrainingConfiguration], RatesOnly] = from_a_file,
 ) -> list[float]:
     """The rate of each batch; after the batches in `stops`, the run is stopped and resumed.
 
@@ -94,7 +95,7 @@ def rates(
         for batch in range(BATCHES):
             if (epoch, batch) in stops:
                 step = resume(step, recipe)
-            result.append(step.learning_rate)
+            result.append(step.learner.rate)
             step.learn()
         if (epoch, BATCHES) in stops:
             step = resume(step, recipe)
@@ -126,18 +127,18 @@ def test_every_recipe_stopped_everywhere_goes_on(member: RecipeType) -> None:
     assert rates(recipe, set(all_stops(recipe)), in_memory) == expected
 
 
-def in_memory(step: SupervisedStep, recipe: TrainingConfiguration) -> RatesOnly:
+def in_memory(step: RatesOnly, recipe: TrainingConfiguration) -> RatesOnly:
     """Thousands of times, so not by way of a file."""
     resumed = RatesOnly(recipe)
-    resumed.load_state(step.state())
+    resumed.load_state(**step.state())
     return resumed
 
 
-def replayed(step: SupervisedStep, recipe: TrainingConfiguration) -> RatesOnly:
+def replayed(step: RatesOnly, recipe: TrainingConfiguration) -> RatesOnly:
     """LIIF's way: the optimizer with the rate that it has come to, and a new schedule, stepped through all again."""
     resumed = without_the_schedule(step, recipe)
-    for _ in range(step.schedule.state_dict()['scheduler']['last_epoch']):
-        resumed.schedule.end_epoch(None)
+    for _ in range(step.learner.schedule.state_dict()['scheduler']['last_epoch']):
+        resumed.learner.schedule.end_epoch(None)
     return resumed
 
 
@@ -146,7 +147,7 @@ def replayed(step: SupervisedStep, recipe: TrainingConfiguration) -> RatesOnly:
     [*((schedule, without_the_schedule) for schedule in ScheduleType), (ScheduleType.MultiStep, replayed)],
 )
 def test_a_schedule_that_is_not_resumed_would_be_found(
-    schedule: ScheduleType, mistake: Callable[[SupervisedStep, TrainingConfiguration], RatesOnly]
+    schedule: ScheduleType, mistake: Callable[[RatesOnly, TrainingConfiguration], RatesOnly]
 ) -> None:
     """The negative controls: with the optimizer's state alone, or replayed, the rates differ after many stops."""
     recipe = TrainSimple(schedule=schedule, epochs=9, **SHORT[schedule])

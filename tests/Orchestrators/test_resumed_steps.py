@@ -10,7 +10,7 @@ import torch
 
 from Models import DecoderType, SavedModelType
 from Orchestrators.Prediction.file_names import checkpoint_path
-from Orchestrators.Steps.SupervisedStep import SupervisedStep
+from Orchestrators.Steps.TrainingStep import TrainingStep
 from Orchestrators.TrainingOrchestrator import TrainingOrchestrator
 from tests.conftest import PictureMaker
 from tests.tiny import TrainTiny
@@ -40,7 +40,7 @@ def state_of(folder: str, decoder: DecoderType = DecoderType.LIIF) -> Checkpoint
 
 def fingerprint(folder: str, decoder: DecoderType = DecoderType.LIIF) -> str:
     last = state_of(folder, decoder)
-    return content_hash([last.network, last.optimizer, last.schedule, last.step, last.progress, last.rng])
+    return content_hash([last.network, last.learners, last.progress, last.rng])
 
 
 def train(folder: str, **settings: Any) -> None:
@@ -49,16 +49,16 @@ def train(folder: str, **settings: Any) -> None:
 
 def train_with_stop(folder: str, after: int, patch: pytest.MonkeyPatch, **settings: Any) -> None:
     """Train until SIGTERM comes in a batch, and then, by what the file says, to the end."""
-    run, batches = SupervisedStep.run, iter(range(1, 1000))
+    run, batches = TrainingStep.learn_from, iter(range(1, 1000))
 
-    def run_and_stop(step: SupervisedStep, *batch: Any) -> Any:
+    def run_and_stop(step: TrainingStep, *batch: Any) -> Any:
         result = run(step, *batch)
         if next(batches) == after:
             os.kill(os.getpid(), signal.SIGTERM)
         return result
 
     with patch.context() as context:
-        context.setattr(SupervisedStep, 'run', run_and_stop)
+        context.setattr(TrainingStep, 'learn_from', run_and_stop)
         with pytest.raises(SystemExit) as end:
             train(folder, **settings)
     assert end.value.code == 143
@@ -86,9 +86,10 @@ def test_a_stop_in_the_middle_of_an_update_keeps_its_gradients(monkeypatch: pyte
 
     def forget(cls: type[Checkpoint], path: Path) -> Checkpoint:
         checkpoint = load(cls, path)
-        if 'gradients' in checkpoint.step:
-            assert checkpoint.step['samples'] == 6
-            for gradient in checkpoint.step['gradients'].values():
+        updater = checkpoint.learners['super_resolver']['updater']
+        if 'gradients' in updater:
+            assert updater['samples'] == 6
+            for gradient in updater['gradients'].values():
                 gradient.zero_()
         return checkpoint
 
@@ -108,7 +109,7 @@ def test_float16_resumes_with_its_scale_also_after_an_overflow(after: int, monke
     monkeypatch.setattr(PixelL1, 'forward', lambda *inputs: 3000 * forward(*inputs))
     train('undisturbed', **settings)
     train_with_stop('stopped', after, monkeypatch, **settings)
-    assert state_of('undisturbed').step['scaler']['scale'] < 2**16
+    assert state_of('undisturbed').learners['super_resolver']['updater']['scaler']['scale'] < 2**16
     assert fingerprint('stopped') == fingerprint('undisturbed')
 
 

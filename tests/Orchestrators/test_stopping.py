@@ -14,7 +14,7 @@ import Datasets.loaders
 import Utilities.Checkpoint
 from Models import SavedModelType
 from Orchestrators.Prediction.file_names import checkpoint_path
-from Orchestrators.Steps.SupervisedStep import SupervisedStep
+from Orchestrators.Steps.TrainingStep import TrainingStep
 from Orchestrators.Training.Validation import Validation
 from Orchestrators.TrainingOrchestrator import TrainingOrchestrator
 from tests.conftest import PictureMaker
@@ -158,13 +158,13 @@ def metrics_of(folder: str) -> list[str]:
 
 def test_a_stop_during_the_first_batch_saves_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """FAULTS case 4."""
-    run = SupervisedStep.run
+    run = TrainingStep.learn_from
 
-    def stop_within(step: SupervisedStep, *batch: Any) -> Any:
+    def stop_within(step: TrainingStep, *batch: Any) -> Any:
         os.kill(os.getpid(), signal.SIGTERM)
         return run(step, *batch)
 
-    monkeypatch.setattr(SupervisedStep, 'run', stop_within)
+    monkeypatch.setattr(TrainingStep, 'learn_from', stop_within)
     with pytest.raises(SystemExit) as stopped:
         TrainingOrchestrator(TrainTiny()).train()
     assert stopped.value.code == 143
@@ -175,13 +175,13 @@ def test_a_stop_before_the_first_step_says_that_nothing_was_saved(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """FAULTS case 4: after the data was read; between its files, see test_training_pictures.py."""
-    start_step = SupervisedStep.start
+    start_step = TrainingStep.start
 
-    def stop_within(step: SupervisedStep, batches: int) -> None:
+    def stop_within(step: TrainingStep, batches: int) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         start_step(step, batches)
 
-    monkeypatch.setattr(SupervisedStep, 'start', stop_within)
+    monkeypatch.setattr(TrainingStep, 'start', stop_within)
     with pytest.raises(SystemExit) as stopped:
         TrainingOrchestrator(TrainTiny()).train()
     assert stopped.value.code == 143
@@ -191,14 +191,14 @@ def test_a_stop_before_the_first_step_says_that_nothing_was_saved(
 
 def test_a_checkpoint_is_saved_at_the_step_that_was_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
     """FAULTS case 1, at a step that is known: not the one before, not the one after."""
-    run, steps = SupervisedStep.run, iter(range(1, 100))
+    run, steps = TrainingStep.learn_from, iter(range(1, 100))
 
-    def stop_in_the_fifth(step: SupervisedStep, *batch: Any) -> Any:
+    def stop_in_the_fifth(step: TrainingStep, *batch: Any) -> Any:
         if next(steps) == 5:
             os.kill(os.getpid(), signal.SIGUSR1)
         return run(step, *batch)
 
-    monkeypatch.setattr(SupervisedStep, 'run', stop_in_the_fifth)
+    monkeypatch.setattr(TrainingStep, 'learn_from', stop_in_the_fifth)
     with pytest.raises(SystemExit) as stopped:
         TrainingOrchestrator(TrainTiny()).train()
     assert stopped.value.code == 128 + signal.SIGUSR1

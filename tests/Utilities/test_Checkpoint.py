@@ -20,8 +20,9 @@ def example(value: float = 1.0) -> Checkpoint:
         'state': {0: {'exp_avg': torch.full((7,), value)}},
         'param_groups': [{'lr': 1e-3, 'betas': (0.9, 0.99)}],
     }
+    learners = {'super_resolver': {'optimizer': optimizer}}
     return Checkpoint(
-        {'encoder': 'EDSR'}, network, {'epoch': 2, 'best': None}, optimizer, rng={'cpu': torch.get_rng_state()}
+        {'encoder': 'EDSR'}, network, {'epoch': 2, 'best': None}, learners, rng={'cpu': torch.get_rng_state()}
     )
 
 

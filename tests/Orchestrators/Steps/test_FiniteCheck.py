@@ -14,10 +14,9 @@ from tqdm import tqdm
 from Datasets.TrainingCrops import TrainingBatch
 from Models import DecoderType
 from Orchestrators.Steps.FiniteCheck import FiniteCheck, NotFiniteError
-from Orchestrators.Steps.SupervisedStep import SupervisedStep
 from Orchestrators.Training.averages import RunningMean
 from Orchestrators.Training.ProgressBar import ProgressBar
-from tests.tiny_steps import tiny_batch, tiny_step, weights_of
+from tests.tiny_steps import TinyStep, tiny_batch, tiny_step, weights_of
 
 CPU = torch.device('cpu')
 NAN, INF = float('nan'), float('inf')
@@ -84,7 +83,7 @@ def test_a_norm_may_overflow_where_that_is_expected_but_a_loss_may_not(deferred:
 # In a step
 
 
-def spoil_gradient(step: SupervisedStep) -> None:
+def spoil_gradient(step: TinyStep) -> None:
     """One number of one gradient of the next batch."""
 
     def spoil(gradient: torch.Tensor) -> torch.Tensor:
@@ -93,7 +92,7 @@ def spoil_gradient(step: SupervisedStep) -> None:
         spoiled.view(-1)[0] = NAN
         return spoiled
 
-    handle = next(step.network.parameters()).register_hook(spoil)
+    handle = next(step.learner.network.parameters()).register_hook(spoil)
 
 
 @pytest.mark.parametrize('settings', [{}, {'accumulate': 2}, {'clip_gradient': 0.1}, {'precision': 'bfloat16'}])
@@ -101,31 +100,31 @@ def spoil_gradient(step: SupervisedStep) -> None:
 def test_a_bad_gradient_leaves_weights_and_optimizer_as_they_were(fused: bool | None, settings: dict[str, Any]) -> None:
     step, undisturbed = (tiny_step(fused=fused, batches=8, **settings) for _ in range(2))
     for seed in (1, 2):
-        step.run(tiny_batch(seed=seed))
-        undisturbed.run(tiny_batch(seed=seed))
-    before = step.optimizer.state_dict()['state'][0]['exp_avg'].clone()
+        step.learn_from(tiny_batch(seed=seed))
+        undisturbed.learn_from(tiny_batch(seed=seed))
+    before = step.learner.optimizer.state_dict()['state'][0]['exp_avg'].clone()
     spoil_gradient(step)
 
     def go_on() -> None:
         for seed in range(3, 7):
-            step.run(tiny_batch(seed=seed))
+            step.learn_from(tiny_batch(seed=seed))
 
     with pytest.raises(NotFiniteError, match='loss is 0.*, norm of the gradient is nan') as error:
         go_on()
     assert error.value.batch == 3
     for name, weight in weights_of(undisturbed).items():
         assert torch.equal(weight, weights_of(step)[name])
-    state = step.optimizer.state_dict()['state'][0]
+    state = step.learner.optimizer.state_dict()['state'][0]
     assert torch.equal(state['exp_avg'], before)
     assert state['step'] == (1 if settings.get('accumulate') else 2)
 
 
 def test_a_save_looks_first() -> None:
     step = tiny_step(fused=True)
-    step.run(tiny_batch(seed=1))
+    step.learn_from(tiny_batch(seed=1))
     step.state()
     spoil_gradient(step)
-    step.run(tiny_batch(seed=2))
+    step.learn_from(tiny_batch(seed=2))
     with pytest.raises(NotFiniteError):
         step.state()
 
@@ -160,7 +159,7 @@ class Readings(TorchFunctionMode):
         return function(*arguments, **(named or {}))
 
 
-def waits_of(step: SupervisedStep, batches: list[TrainingBatch]) -> Counter[str]:
+def waits_of(step: TinyStep, batches: list[TrainingBatch]) -> Counter[str]:
     """Of batches as the orchestrator learns from them, with a bar that has just been printed."""
     means: dict[str, RunningMean] = {}
     with ProgressBar(1000, 0) as bar:
@@ -168,7 +167,7 @@ def waits_of(step: SupervisedStep, batches: list[TrainingBatch]) -> Counter[str]
         bar._last_readout = time.monotonic()
         with Waits() as waits, Readings() as readings:
             for batch in batches:
-                parts = step.run(batch)
+                parts = step.learn_from(batch)
                 for name, value in parts.items():
                     means.setdefault(name, RunningMean()).add(value, 2)
                 bar.advance(2, 'Epoch 1/1', parts['loss'], parts.get('mse'))
@@ -217,9 +216,9 @@ def test_a_grid_that_native_does_not_know_is_refused_by_the_check_where_nothing_
     """As on a GPU, where the decoder itself can't raise without waiting."""
     monkeypatch.setattr('Models.Decoders.Native._is_waited_for', lambda _: False)
     step = tiny_step(decoder=DecoderType.Native, fused=True)
-    step.run(tiny_batch())
+    step.learn_from(tiny_batch())
     step.settle()
     wrong = tiny_batch()
-    step.run(wrong._replace(coord=wrong.coord + 0.02))
+    step.learn_from(wrong._replace(coord=wrong.coord + 0.02))
     with pytest.raises(NotFiniteError, match='loss is nan'):
         step.settle()

@@ -10,19 +10,18 @@ from torch.nn import functional
 from Datasets.TrainingCrops import TrainingBatch
 from Models import DecoderType, EncoderType
 from Orchestrators.Steps.FiniteCheck import NotFiniteError
-from Orchestrators.Steps.SupervisedStep import SupervisedStep
 from tests.tiny_networks import tiny
-from tests.tiny_steps import tiny_batch, tiny_step, weights_of
+from tests.tiny_steps import TinyStep, tiny_batch, tiny_step, weights_of
 from Utilities.Checkpoint import content_hash
 
 SGD = torch.optim.SGD
 
 
-def change_of(step: SupervisedStep, batches: list[TrainingBatch]) -> torch.Tensor:
+def change_of(step: TinyStep, batches: list[TrainingBatch]) -> torch.Tensor:
     """What batches do to all weights together."""
     before = weights_of(step)
     for batch in batches:
-        step.run(batch)
+        step.learn_from(batch)
     return torch.cat([(weight - before[name]).flatten() for name, weight in weights_of(step).items()])
 
 
@@ -43,11 +42,11 @@ def test_without_settings_training_is_the_plain_loop() -> None:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        assert torch.equal(step.run(batch)['loss'], loss)
+        assert torch.equal(step.learn_from(batch)['loss'], loss)
     assert content_hash(step.state()['network']) == content_hash(network.state_dict())
-    assert content_hash(step.state()['optimizer']['state']) == content_hash(optimizer.state_dict()['state'])
-    assert step.evaluated is step.network
-    assert step.state()['step'] == {'batch': 4}
+    assert content_hash(step.learner.state()['optimizer']['state']) == content_hash(optimizer.state_dict()['state'])
+    assert step.used is step.learner.network
+    assert step.learner.state()['updater'] == {}
 
 
 # Accumulation
@@ -56,7 +55,7 @@ def test_without_settings_training_is_the_plain_loop() -> None:
 def test_accumulated_gradients_are_those_of_all_samples_at_once() -> None:
     """Batches of different sizes: each sample counts the same, not each batch."""
     whole = tiny_batch(8)
-    parts = [TrainingBatch(*(tensor[cut] for tensor in whole)) for cut in (slice(3), slice(3, 6), slice(6, 8))]
+    parts = [TrainingBatch(*(tensor[cut] for tensor in whole if tensor is not None)) for cut in (slice(3), slice(3, 6), slice(6, 8))]
     step = tiny_step(optimizer=SGD, rate=1.0, accumulate=3, batches=3)
     torch.testing.assert_close(change_of(step, parts), -gradient_by_hand(whole), atol=1e-6, rtol=1e-5)
 
@@ -72,7 +71,7 @@ def test_weights_change_at_each_groups_end_and_with_the_epochs_last_batch() -> N
 def test_the_schedule_is_told_how_many_updates_an_epoch_has() -> None:
     told = []
     step = tiny_step(accumulate=2)
-    step._make_schedule = told.append  # type: ignore[assignment,func-returns-value]
+    step.learner._make_schedule = told.append  # type: ignore[assignment,func-returns-value]
     step.start(5)
     assert told == [3]
 
@@ -101,7 +100,7 @@ def test_a_shorter_gradient_is_left_alone() -> None:
 def test_the_mean_of_accumulated_gradients_is_what_is_clipped() -> None:
     limit = gradient_by_hand(tiny_batch(4)).norm().item() / 3
     whole = tiny_batch(4)
-    parts = [TrainingBatch(*(tensor[cut] for tensor in whole)) for cut in (slice(2), slice(2, 4))]
+    parts = [TrainingBatch(*(tensor[cut] for tensor in whole if tensor is not None)) for cut in (slice(2), slice(2, 4))]
     step = tiny_step(optimizer=SGD, rate=1.0, clip_gradient=limit, accumulate=2)
     torch.testing.assert_close(change_of(step, parts), -gradient_by_hand(whole) / 3, atol=1e-6, rtol=1e-4)
 
@@ -109,16 +108,16 @@ def test_the_mean_of_accumulated_gradients_is_what_is_clipped() -> None:
 # float16
 
 
-def scale_of(step: SupervisedStep) -> float:
-    return step.state()['step']['scaler']['scale']
+def scale_of(step: TinyStep) -> float:
+    return step.learner.state()['updater']['scaler']['scale']
 
 
-def overflow_once(step: SupervisedStep) -> None:
+def overflow_once(step: TinyStep) -> None:
     def overflow(gradient: torch.Tensor) -> torch.Tensor:
         handle.remove()
         return gradient * float('inf')
 
-    handle = next(step.network.parameters()).register_hook(overflow)
+    handle = next(step.learner.network.parameters()).register_hook(overflow)
 
 
 @pytest.mark.parametrize('accumulate', [1, 2])
@@ -148,7 +147,7 @@ def test_an_overflow_in_float16_skips_the_update_and_halves_the_scale(
     ]
     assert change_of(step, group).any()
     assert scale_of(step) == 2**15
-    assert [state['step'] for state in step.optimizer.state_dict()['state'].values()][0] == 2
+    assert [state['step'] for state in step.learner.optimizer.state_dict()['state'].values()][0] == 2
     step.settle()
     assert len(caplog.messages) == 1, 'what was said is not said again'
 
@@ -163,7 +162,7 @@ def test_a_loss_that_is_not_finite_is_an_error_in_float16_too(
     before = weights_of(step)
 
     def learn() -> None:
-        step.run(bad)
+        step.learn_from(bad)
         step.settle()
 
     with pytest.raises(NotFiniteError, match='loss is nan'):
@@ -177,11 +176,11 @@ def test_gradients_that_overflow_at_any_scale_are_an_error(
 ) -> None:
     caplog.set_level(logging.ERROR)
     step = tiny_step(precision='float16', fused=fused, batches=100)
-    next(step.network.parameters()).register_hook(lambda gradient: gradient * float('nan'))
+    next(step.learner.network.parameters()).register_hook(lambda gradient: gradient * float('nan'))
 
     def go_on() -> None:
         for _ in range(40):
-            step.run(tiny_batch())
+            step.learn_from(tiny_batch())
             step.settle()
 
     with pytest.raises(FloatingPointError, match='gradients are not finite in float16, however the loss is scaled'):

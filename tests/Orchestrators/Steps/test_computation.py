@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from Orchestrators.Steps.build import build_step
+from Orchestrators.Pipelines.SuperResolution import build_step
 from Orchestrators.Training.Validation import Validation
 from Orchestrators.TrainingOrchestrator import TrainingOrchestrator
 from tests.conftest import PictureMaker
@@ -23,7 +23,7 @@ CPU = torch.device('cpu')
 def test_channels_last_is_how_the_encoder_sees_weights_and_images(channels_last: bool) -> None:
     step = tiny_step(channels_last=channels_last)
     layouts = []
-    for module in step.network.encoder.modules():
+    for module in step.learner.network.encoder.modules():
         if isinstance(module, torch.nn.Conv2d):
             module.register_forward_pre_hook(
                 lambda module, inputs: layouts.extend(
@@ -31,14 +31,15 @@ def test_channels_last_is_how_the_encoder_sees_weights_and_images(channels_last:
                 )
             )
     for seed in range(2):
-        step.run(tiny_batch(seed=seed))
+        step.learn_from(tiny_batch(seed=seed))
     assert len(layouts) > 8
     assert set(layouts) == {channels_last}
 
 
 def test_channels_last_changes_the_order_in_memory_and_not_the_numbers() -> None:
     losses = [
-        [tiny_step(channels_last=on).run(tiny_batch(seed=seed))['loss'] for seed in range(3)] for on in (False, True)
+        [tiny_step(channels_last=on).learn_from(tiny_batch(seed=seed))['loss'] for seed in range(3)]
+        for on in (False, True)
     ]
     torch.testing.assert_close(losses[0], losses[1], atol=1e-6, rtol=1e-5)
 
@@ -97,7 +98,7 @@ def test_compile_is_for_training_alone_and_renames_nothing(tmp_path: Path, monke
 def test_compile_off_compiles_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, 'compile', lambda *_: pytest.fail('compiled'))
     build_step(TrainTiny(), CPU)
-    tiny_step().run(tiny_batch())
+    tiny_step().learn_from(tiny_batch())
 
 
 def test_a_missing_compiler_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:

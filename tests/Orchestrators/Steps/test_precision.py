@@ -67,19 +67,19 @@ def test_every_pair_learns_in_half_precision(encoder: EncoderType, decoder: Deco
     """Features are half; loss, weights and gradients are float32; the loss is that of float32 but for rounding."""
     step, exact = (tiny_step(encoder=encoder, decoder=decoder, precision=setting) for setting in (precision, 'float32'))
     features: list[torch.dtype] = []
-    last = [module for module in step.network.encoder.modules() if isinstance(module, torch.nn.Conv2d)][-1]
+    last = [module for module in step.learner.network.encoder.modules() if isinstance(module, torch.nn.Conv2d)][-1]
     last.register_forward_hook(lambda _module, _inputs, output: features.append(output.dtype))
     before = weights_of(step)
     torch.manual_seed(0)  # for SwinIR's dropped paths
-    loss = step.run(tiny_batch())['loss']
+    loss = step.learn_from(tiny_batch())['loss']
     torch.manual_seed(0)
-    expected = exact.run(tiny_batch())['loss']
+    expected = exact.learn_from(tiny_batch())['loss']
     step.settle()
     assert features == [HALF[precision]]
     assert loss.dtype == torch.float32
     assert loss != expected
     torch.testing.assert_close(loss, expected, atol=0, rtol=0.01)
-    for name, weight in step.network.named_parameters():
+    for name, weight in step.learner.network.named_parameters():
         assert weight.dtype == torch.float32
         assert weight.grad is None or weight.grad.dtype == torch.float32
         assert weight.grad is None or not weight.grad.any() or not torch.equal(weight, before[name])
@@ -100,4 +100,4 @@ def test_a_likelihood_is_computed_in_full_precision(random: torch.Generator) -> 
 def test_what_is_evaluated_stays_float32(random: torch.Generator) -> None:
     step, exact = tiny_step(precision='bfloat16'), tiny_step()
     lr = torch.rand(1, 3, 6, 6, generator=random)
-    assert torch.equal(step.evaluated.eval().upscale(lr, (13, 15)), exact.evaluated.eval().upscale(lr, (13, 15)))
+    assert torch.equal(step.used.eval().upscale(lr, (13, 15)), exact.used.eval().upscale(lr, (13, 15)))

@@ -43,7 +43,7 @@ def train(**settings: Any) -> str:
     recipe = TrainTiny(**settings)
     TrainingOrchestrator(recipe).train()
     last = Checkpoint.load(checkpoint_path(recipe, SavedModelType.Last, recipe.save_path))
-    return content_hash([last.network, last.optimizer, last.schedule, last.progress, last.rng])
+    return content_hash([last.network, last.learners, last.progress, last.rng])
 
 
 def table(folder: str = '.') -> list[dict[str, str]]:

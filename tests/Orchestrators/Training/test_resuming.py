@@ -13,7 +13,7 @@ import torch
 
 from Models import SavedModelType
 from Orchestrators.Prediction.file_names import checkpoint_path
-from Orchestrators.Steps.SupervisedStep import SupervisedStep
+from Orchestrators.Steps.TrainingStep import TrainingStep
 from Orchestrators.TrainingOrchestrator import TrainingOrchestrator
 from tests.conftest import PictureMaker
 from tests.killed_runs import fingerprint, state_of
@@ -74,8 +74,8 @@ def test_a_checkpoint_of_the_first_format_is_what_the_run_would_be_today() -> No
 
 def test_a_checkpoint_of_a_later_format_is_one_clear_line() -> None:
     """FAULTS case 15."""
-    torch.save({'format': 3, 'sha256': '', 'unheard-of': 1}, LAST)
-    with pytest.raises(CheckpointError, match=r'last\.pth has format 3, and this version reads 1 and 2') as error:
+    torch.save({'format': 4, 'sha256': '', 'unheard-of': 1}, LAST)
+    with pytest.raises(CheckpointError, match=r'last\.pth has format 4, and this version reads 1, 2 and 3') as error:
         train(resume=str(LAST))
     assert '\n' not in str(error.value)
 
@@ -87,13 +87,13 @@ def test_a_checkpoint_of_a_later_format_is_one_clear_line() -> None:
 def batches(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Hashes of all batches that are learned from: pictures, crops, scales and turns."""
     seen = []
-    run = SupervisedStep.run
+    run = TrainingStep.learn_from
 
-    def record(step: SupervisedStep, batch: Any, *others: Any) -> Any:
+    def record(step: TrainingStep, batch: Any, *others: Any) -> Any:
         seen.append(content_hash([batch.lr, batch.coord, batch.cell, batch.hr]))
         return run(step, batch, *others)
 
-    monkeypatch.setattr(SupervisedStep, 'run', record)
+    monkeypatch.setattr(TrainingStep, 'learn_from', record)
     return seen
 
 
@@ -107,14 +107,14 @@ def test_batches_follow_over_stops_and_workers(batches: list[str], monkeypatch: 
         train(save_path=f'workers_{workers}', workers=workers)
         assert batches == expected
     batches.clear()
-    recorded = SupervisedStep.run
+    recorded = TrainingStep.learn_from
 
-    def stop_after_each_fourth(step: SupervisedStep, *batch: Any) -> Any:
+    def stop_after_each_fourth(step: TrainingStep, *batch: Any) -> Any:
         if len(batches) % 4 == 3:
             os.kill(os.getpid(), signal.SIGTERM)
         return recorded(step, *batch)
 
-    monkeypatch.setattr(SupervisedStep, 'run', stop_after_each_fourth)
+    monkeypatch.setattr(TrainingStep, 'learn_from', stop_after_each_fourth)
     for workers in (2, 0, 1):
         with pytest.raises(SystemExit):
             train(workers=workers)

@@ -27,7 +27,7 @@ def _run_folder() -> None:
 
 def tell(kind: TrackerType, *, begins_at: int, samples: list[int]) -> None:
     """One start of a run, in which each epoch reports as many thousandths as it has seen samples."""
-    with Trackers.start([kind], RUN, begins_at) as trackers:
+    with Trackers().started([kind], RUN, begins_at) as trackers:
         trackers.add_settings(SETTINGS)
         for seen in samples:
             trackers.add_scalars({'train/loss': seen / 1000, 'validation/PSNR_x2': 30.0}, seen)
@@ -203,7 +203,7 @@ def test_a_tracker_that_fails_is_left_out_and_the_others_go_on(
         raise KeyError('network')
 
     monkeypatch.setattr(FakeRun, 'log', fail)
-    with Trackers.start([TrackerType.WandB, TrackerType.TensorBoard], RUN, 0) as trackers:
+    with Trackers().started([TrackerType.WandB, TrackerType.TensorBoard], RUN, 0) as trackers:
         for samples_seen in (1, 2, 3):
             trackers.add_scalars({'train/loss': 1.0}, samples_seen)
     assert seen == [1]

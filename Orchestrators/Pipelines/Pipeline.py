@@ -1,0 +1,87 @@
+"""What one kind of training is: all that the loop, which knows no image and no loss, has to be told."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from torch import nn
+
+from Datasets.SampleSource import SampleSource
+from Orchestrators.Steps.TrainingStep import TrainingStep
+from Orchestrators.Training.curves import Panel
+from Orchestrators.Training.Run import Run
+from Orchestrators.Training.Validated import Metric, Validated, ValidationStoppedError
+
+__all__ = ['Metric', 'Pipeline', 'Validated', 'ValidationStoppedError']
+
+
+class Pipeline(ABC):
+    """Samples, step, validation, deciding metrics, names. One is built per run, by `build.build_pipeline`.
+
+    Of several processes each builds its own, all together: an error in one ends all. The constructor builds the step,
+    whose weights come from the recipe's seed alone; data are read later, in `samples`, and only if there is something
+    to train.
+    """
+
+    step: TrainingStep[Any]
+
+    metrics: Sequence[Metric]
+    """They decide together what `best` is; the first is what a schedule looks at."""
+
+    @abstractmethod
+    def __init__(self, recipe: Any, run: Run) -> None:  # noqa: ANN401  each has recipes of its own
+        ...
+
+    @staticmethod
+    @abstractmethod
+    def file_stem(recipe: Any) -> str:  # noqa: ANN401
+        """Name of the run's folder, and how its checkpoints' names begin.
+
+        Raises:
+            ValueError: for a name that can't be a file's.
+        """
+
+    @staticmethod
+    @abstractmethod
+    def title(recipe: Any) -> str:  # noqa: ANN401
+        """What is trained, for the log and above the curves: `Simple: EDSR with LIIF`."""
+
+    @abstractmethod
+    def samples(self, after_each: Callable[[], None]) -> SampleSource[Any]:
+        """Read and check all data, those of the validation too, so that what is wrong is found before the first step.
+
+        Args:
+            after_each: called after each file; it may end the run.
+
+        Raises:
+            ValueError, OSError: telling all that is wrong with the data.
+        """
+
+    @abstractmethod
+    def identity(self) -> dict[str, int | str]:
+        """What the data are, once read: a run that is continued must find the same."""
+
+    @abstractmethod
+    def describe(self) -> str:
+        """Data and network in the log, once read."""
+
+    @abstractmethod
+    def validate(self, epoch: int, samples_seen: int, should_stop: Callable[[], bool]) -> Validated:
+        """Score the step's `used` network, and show examples by the run's trackers.
+
+        Raises:
+            ValidationStoppedError: if `should_stop` says so in between; nothing half-measured is kept.
+        """
+
+    @abstractmethod
+    def panels(self, best_epoch: int | None) -> list[Panel]:
+        """Curves to draw, save the learning rate's.
+
+        Args:
+            best_epoch: to be marked among the validations.
+        """
+
+
+def parameters_of(network: nn.Module) -> int:
+    """How many numbers it learns."""
+    return sum(parameter.numel() for parameter in network.parameters())
