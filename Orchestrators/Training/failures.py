@@ -56,7 +56,7 @@ def describe_failure(error: BaseException, progress: Progress, names: BatchNames
     if 'Original Traceback' in text:
         # What came out of a worker carries its whole traceback; the last line is the message.
         text = text.splitlines()[-1].partition(': ')[2]
-    elif 'DataLoader' in text and names is not None:
+    elif ('DataLoader' in text or isinstance(error, ConnectionError | EOFError)) and names is not None:
         return _describe_lost_worker(text, epoch, done, names)
     return f'Epoch {epoch}, after batch {done}: {text}'
 

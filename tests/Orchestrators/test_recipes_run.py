@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import Configuration
-from Configuration.TrainingConfiguration import TrainingConfiguration
-from Models import DecoderType, RecipeType, SamplingType, SavedModelType, ScheduleType
+from Configuration.TrainingConfiguration import LossTerm, TrainingConfiguration
+from Models import DecoderType, LossType, RecipeType, SamplingType, SavedModelType, ScheduleType
 from Orchestrators.Prediction.file_names import checkpoint_path
 from Orchestrators.Steps.ReconstructionStep import ReconstructionStep
 from Orchestrators.TrainingOrchestrator import TrainingOrchestrator

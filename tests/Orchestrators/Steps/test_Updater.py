@@ -55,7 +55,10 @@ def test_without_settings_training_is_the_plain_loop() -> None:
 def test_accumulated_gradients_are_those_of_all_samples_at_once() -> None:
     """Batches of different sizes: each sample counts the same, not each batch."""
     whole = tiny_batch(8)
-    parts = [TrainingBatch(*(tensor[cut] for tensor in whole if tensor is not None)) for cut in (slice(3), slice(3, 6), slice(6, 8))]
+    parts = [
+        TrainingBatch(*(tensor[cut] for tensor in whole if tensor is not None))
+        for cut in (slice(3), slice(3, 6), slice(6, 8))
+    ]
     step = tiny_step(optimizer=SGD, rate=1.0, accumulate=3, batches=3)
     torch.testing.assert_close(change_of(step, parts), -gradient_by_hand(whole), atol=1e-6, rtol=1e-5)
 

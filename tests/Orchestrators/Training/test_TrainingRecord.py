@@ -232,8 +232,8 @@ def test_a_checkpoint_from_before_these_settings_is_continued() -> None:
     for name in ('trackers', 'curves', 'best_by', 'best_after_epoch', 'stop_after'):
         del checkpoint.configuration[name]
     checkpoint.configuration['tensorboard'] = True
-    for term in checkpoint.configuration['losses']:
-        del term['options']
+    # Then, a recipe that named no losses had this one.
+    checkpoint.configuration['losses'] = [{'loss': 'PixelL1', 'weight': 1.0}]
     del checkpoint.progress['validations_without_better']
     checkpoint.save(path)
     assert train() == expected
