@@ -41,8 +41,8 @@ class BaseTestingConfiguration(ModelConfiguration):
     there. None: what the scale makes."""
 
     valid_data_path: str | None = None
-    """Folder of HR pictures for `BenchmarkType.BENCHMARK`. For the others None: found under `./datasets` or
-    the folder that the environment variable ASSR_DATASETS names."""
+    """Folder of the HR pictures of `BenchmarkType.BENCHMARK`, whichever `benchmark` is; refused where that is not
+    tested. The others are found under `./datasets` or the folder that the environment variable ASSR_DATASETS names."""
 
     valid_data_pathScale: str | None = None  # noqa: N815  documented under this name
     """Folder of the LR pictures that belong to `valid_data_path`; `{scale}` in it stands for the scale.

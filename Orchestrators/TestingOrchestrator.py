@@ -27,7 +27,14 @@ from Orchestrators.Evaluation.evaluation import (
     without_pictures,
 )
 from Orchestrators.Evaluation.scale_consistency import scale_consistency
-from Orchestrators.Evaluation.testing_tasks import Method, Task, limit_cell, refuse_other_protocol, tasks_of
+from Orchestrators.Evaluation.testing_tasks import (
+    Method,
+    Task,
+    benchmarks_of,
+    limit_cell,
+    refuse_other_protocol,
+    tasks_of,
+)
 from Orchestrators.Prediction.file_names import checkpoint_path
 from Orchestrators.Prediction.self_ensemble import self_ensembled
 from Orchestrators.Prediction.strategies import bicubic, predictor_of
@@ -65,13 +72,14 @@ class TestingOrchestrator:
             The rows of the CSV file, one per benchmark, scale and method.
 
         Raises:
-            ValueError, OSError: if the checkpoint or a benchmark's pictures are missing or unusable; then no table is
-                written.
+            ValueError, OSError: if the checkpoint or a benchmark's pictures are missing or unusable, or folders are
+                given for `BenchmarkType.BENCHMARK` and it is not tested; then no table is written.
         """
+        chosen = benchmarks_of(self.configuration, benchmarks)
         ranks = Ranks.from_environment()
         device = choose_device(self.configuration.device, ranks)
         with ranks.joined(device):
-            return self._test(benchmarks, device, ranks)
+            return self._test(chosen, device, ranks)
 
     def _test(self, benchmarks: Sequence[BenchmarkType], device: torch.device, ranks: Ranks) -> list[dict[str, object]]:
         configuration = self.configuration
@@ -81,11 +89,7 @@ class TestingOrchestrator:
         model = load_trained_model(path, device)
         _refuse_other_network(configuration, model, path)
         refuse_other_protocol(self._table(path), configuration.protocol)
-        tasks = [
-            task
-            for benchmark in benchmarks or (configuration.benchmark,)
-            for task in tasks_of(configuration, benchmark)
-        ]
+        tasks = [task for benchmark in benchmarks for task in tasks_of(configuration, benchmark)]
         metrics = build_metrics(configuration.metrics, device)
         limit_cell(model.network, configuration.decoder, configuration.protocol)
         methods = (Method('bicubic', bicubic), self._method(model, device))

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 from Configuration.BaseTestingConfiguration import BaseTestingConfiguration
@@ -81,8 +82,30 @@ class Method:
         return difference
 
 
+def benchmarks_of(configuration: BaseTestingConfiguration, asked: Sequence[BenchmarkType]) -> list[BenchmarkType]:
+    """The benchmarks of a call, each once: those that it names, else the configuration's.
+
+    Raises:
+        ValueError: for a folder of one's own without `BenchmarkType.BENCHMARK`, the only one that it belongs to.
+    """
+    benchmarks = list(dict.fromkeys(asked or (configuration.benchmark,)))
+    if BenchmarkType.BENCHMARK in benchmarks:
+        return benchmarks
+    for setting in ('valid_data_path', 'valid_data_pathScale'):
+        folder = getattr(configuration, setting)
+        if folder is not None:
+            names = ', '.join(benchmark.name for benchmark in benchmarks)
+            raise ValueError(
+                f'{setting} = {folder!r} belongs to BenchmarkType.BENCHMARK, but tested are {names}, which have files '
+                f'of their own. Test BenchmarkType.BENCHMARK (too), or leave {setting} None.'
+            )
+    return benchmarks
+
+
 def tasks_of(configuration: BaseTestingConfiguration, benchmark: BenchmarkType) -> list[Task]:
     """A benchmark at each scale that is asked for.
+
+    `valid_data_path` and `valid_data_pathScale` are of `BenchmarkType.BENCHMARK` alone.
 
     Raises:
         ValueError, OSError: if its pictures are missing or unusable.
@@ -90,8 +113,7 @@ def tasks_of(configuration: BaseTestingConfiguration, benchmark: BenchmarkType) 
     row = BENCHMARKS[benchmark]
     if benchmark is BenchmarkType.BENCHMARK and configuration.valid_data_path is None:
         raise ValueError('valid_data_path must name a folder of HR pictures for BenchmarkType.BENCHMARK, got None.')
-    # The paths belong to the user's own folder; a named benchmark in the same call keeps its own files.
-    own = benchmark in (BenchmarkType.BENCHMARK, configuration.benchmark)
+    own = benchmark is BenchmarkType.BENCHMARK
     files = hr_files(benchmark, configuration.valid_data_path if own else None)[: configuration.total_example]
     lr_folders = configuration.valid_data_pathScale if own else None
     size = None if configuration.eval_size is None else configuration.eval_size[::-1]
@@ -121,11 +143,13 @@ def tasks_of(configuration: BaseTestingConfiguration, benchmark: BenchmarkType) 
 def scales_of(
     setting: float | tuple[float | tuple[float, float], ...] | None, published: tuple[float, ...]
 ) -> tuple[AnyScale, ...]:
-    """The scales that a setting means, with pairs in the order of shapes: it has them as (horizontal, vertical)."""
+    """The scales that a setting means, each once, with pairs in the order of shapes: it has them as (horizontal,
+    vertical).
+    """
     if setting is None:
         return published
     entries = setting if isinstance(setting, tuple) else (setting,)
-    return tuple(_simplified(entry[::-1]) if isinstance(entry, tuple) else entry for entry in entries)
+    return tuple(dict.fromkeys(_simplified(entry[::-1]) if isinstance(entry, tuple) else entry for entry in entries))
 
 
 def _simplified(scale: tuple[float, float]) -> AnyScale:
