@@ -41,13 +41,14 @@ class TrainingBatch(NamedTuple):
     hr: Float[Tensor, 'batch queries 3']
     """Colors of the asked HR pixels."""
 
-    condition: Float[Tensor, 'batch values'] | None = None
-    """What is known of how each LR patch was made, as numbers for a network that takes them; None: nothing."""
+    condition: dict[str, Float[Tensor, 'batch values']] | None = None
+    """What is known of how each LR patch was made, by name, for a network that takes it; None: nothing."""
 
     def to(self, device: torch.device) -> 'TrainingBatch':
         """The same batch on another device."""
-        present = {name: tensor for name, tensor in self._asdict().items() if tensor is not None}
-        return self._replace(**{name: tensor.to(device, non_blocking=True) for name, tensor in present.items()})
+        known = self.condition and {name: rows.to(device, non_blocking=True) for name, rows in self.condition.items()}
+        lr, coord, cell, hr = (tensor.to(device, non_blocking=True) for tensor in self[:4])
+        return TrainingBatch(lr, coord, cell, hr, known)
 
     def describe(self) -> str:
         """Its size, in the words of the settings that decide it."""

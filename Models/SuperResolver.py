@@ -1,5 +1,6 @@
 """An encoder and a decoder that together super-resolve: [0, 1] in, [0, 1] out."""
 
+import copy
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from Models.Decoders.Decoder import Decoder
-from Models.Encoders.Encoder import Encoder
+from Models.Encoders.Encoder import Condition, Encoder
 from Utilities.coordinates import Crop, PixelChunks, centers_in_crop, pixel_centers
 from Utilities.memory import ChunkMemoryError, is_out_of_memory
 
@@ -23,6 +24,9 @@ class SuperResolver(nn.Module):
     Args:
         encoder: makes the features.
         decoder: reads colors out of them; it also says how images are normalized for both.
+
+    Raises:
+        ValueError: for an encoder with fewer features than LR pixels, and a decoder that looks for one at each.
     """
 
     mean: Tensor
@@ -30,10 +34,31 @@ class SuperResolver(nn.Module):
 
     def __init__(self, encoder: Encoder, decoder: Decoder) -> None:
         super().__init__()
+        if encoder.feature_stride > 1 and not decoder.wants_padding:
+            stride = encoder.feature_stride
+            raise ValueError(
+                f'{type(encoder).__name__} makes one feature vector of {stride}x{stride} '
+                f'LR pixels with these options, and {type(decoder).__name__} needs one for each. Use Native.'
+            )
         self.encoder = encoder
         self.decoder = decoder
         self.register_buffer('mean', torch.tensor(decoder.image_mean), persistent=False)
         self.register_buffer('std', torch.tensor(decoder.image_std), persistent=False)
+        self._condition: Condition | None = None
+
+    def given(self, condition: Condition | None) -> 'SuperResolver':
+        """The network for images that were made so; it shares all weights, and is used like any other.
+
+        Args:
+            condition: a row of numbers per image, or one for all, for each of the encoder's `condition_names`. Other
+                names are left aside, as one network may ask for less than another. None: unknown.
+
+        Raises:
+            ValueError: if one of these names is missing.
+        """
+        network = copy.copy(self)
+        network._condition = self._named(condition)
+        return network
 
     @property
     def receptive_field(self) -> int | None:
@@ -68,6 +93,7 @@ class SuperResolver(nn.Module):
         hr: Float[Tensor, 'batch queries 3'] | None = None,
         *,
         with_colors: bool = False,
+        condition: Condition | None = None,
     ) -> Float[Tensor, 'batch queries 3'] | Float[Tensor, ''] | tuple[Tensor, Tensor]:
         """Colors at the given coordinates, for training: not clipped, so that gradients reach every pixel.
 
@@ -80,9 +106,10 @@ class SuperResolver(nn.Module):
             hr: true colors in [0, 1] at the coordinates. Given them, the answer is the decoder's own training loss
                 instead; only for decoders that have one.
             with_colors: then the answer is both, colors first.
+            condition: how the images were made, as for `given`, which it takes precedence over.
         """
         normalized = self._normalize(lr)
-        context = self._prepare(normalized)
+        context = self._prepare(normalized, condition)
         if hr is None:
             return self.decoder.query(context, coord, cell) * self.std + self.mean
         own = self.decoder.training_loss(context, coord, cell, (hr - self.mean) / self.std)
@@ -180,9 +207,25 @@ class SuperResolver(nn.Module):
         """The decoder's context of images in [0, 1], for use; whoever asks it needs the decoder's other means too."""
         return self._prepare(_fastest_layout(self._normalize(lr)))
 
-    def _prepare(self, normalized: Float[Tensor, 'batch 3 h w']) -> Any:  # noqa: ANN401
+    def _prepare(self, normalized: Float[Tensor, 'batch 3 h w'], condition: Condition | None = None) -> Any:  # noqa: ANN401
         encode = self.encoder.extract_padded if self.decoder.wants_padding else self.encoder
-        return self.decoder.prepare(encode(normalized), normalized)
+        known = self._condition if condition is None else self._named(condition)
+        if known is not None:
+            known = {name: rows.to(normalized).expand(len(normalized), -1) for name, rows in known.items()}
+        return self.decoder.prepare(encode(normalized, known), normalized)
+
+    def _named(self, condition: Condition | None) -> Condition | None:
+        """What the encoder wants to know of it."""
+        names = self.encoder.condition_names
+        if condition is None or not names:
+            return None
+        missing = [name for name in names if name not in condition]
+        if missing:
+            raise ValueError(
+                f'{type(self.encoder).__name__} is conditioned by {", ".join(names)}, and was not told '
+                f'{", ".join(missing)}; it was told {", ".join(condition) or "nothing"}.'
+            )
+        return {name: condition[name] for name in names}
 
     def _normalize(self, image: Float[Tensor, 'batch 3 h w']) -> Float[Tensor, 'batch 3 h w']:
         return (image - self.mean[:, None, None]) / self.std[:, None, None]

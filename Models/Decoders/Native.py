@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from Models.Decoders.Decoder import Decoder
 from Models.Decoders.local_ensemble import gather_pixels
@@ -57,7 +57,7 @@ class Native(Decoder):
         self.scale = scale
         self.set_normalization(image_mean, image_std)
         self.tail = encoder.native_tail(scale)
-        self.receptive_field = _reach(self.tail, scale)
+        self.receptive_field = encoder.native_reach
 
     def limit_cell(self, cell_scale_max: float | None) -> None:
         if cell_scale_max is not None:
@@ -75,7 +75,7 @@ class Native(Decoder):
         self, features: Float[Tensor, 'batch dim padded_h padded_w'], lr: Float[Tensor, 'batch 3 h w']
     ) -> NativeContext:
         size = (lr.shape[2] * self.scale, lr.shape[3] * self.scale)
-        picture = self.tail(features)[..., : size[0], : size[1]]
+        picture = self.tail(features, lr)[..., : size[0], : size[1]]
         return NativeContext(picture.flatten(2).transpose(1, 2).contiguous(), size)
 
     def query(
@@ -120,16 +120,3 @@ class Native(Decoder):
 def _is_waited_for(device: torch.device) -> bool:
     """A GPU is not: what it finds wrong comes out as NaN, which training refuses. Sizes are checked before that."""
     return device.type != 'cuda'
-
-
-def _reach(tail: nn.Module, scale: int) -> int | None:
-    """LR pixels to each side of an LR pixel that its HR pixels depend on; None if a layer is not known to say."""
-    first, last = 0, scale - 1  # the HR pixels of LR pixel 0, then what they come from, layer by layer
-    for layer in reversed([module for module in tail.modules() if not any(module.children())]):
-        if isinstance(layer, nn.Conv2d) and isinstance(layer.padding[0], int):
-            first, last = first - layer.padding[0], last + layer.padding[0]
-        elif isinstance(layer, nn.PixelShuffle):
-            first, last = first // layer.upscale_factor, last // layer.upscale_factor
-        else:
-            return None
-    return max(-first, last)

@@ -10,7 +10,7 @@ network, has no weights here; it is the decoder's `image_mean`.
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from Models.Encoders.Encoder import Encoder
+from Models.Encoders.Encoder import Condition, Encoder, NativeTail
 from Models.Layers.convolutions import ResidualBlock, conv3x3, sub_pixel_upsampler
 
 
@@ -29,6 +29,8 @@ class EDSR(Encoder):
         ValueError: for a number of blocks below 0, or of channels below 1.
     """
 
+    native_reach = 2  # one convolution at LR, and smaller ones on the way to HR
+
     def __init__(self, n_resblocks: int = 16, n_feats: int = 64, res_scale: float = 1.0) -> None:
         super().__init__()
         if n_resblocks < 0 or n_feats < 1:
@@ -39,9 +41,11 @@ class EDSR(Encoder):
         blocks = [ResidualBlock(n_feats, res_scale) for _ in range(n_resblocks)]
         self.body = nn.Sequential(*blocks, conv3x3(n_feats, n_feats))
 
-    def extract(self, lr: Float[Tensor, 'batch 3 h w']) -> Float[Tensor, 'batch n_feats h w']:
+    def extract(
+        self, lr: Float[Tensor, 'batch 3 h w'], condition: Condition | None = None
+    ) -> Float[Tensor, 'batch n_feats h w']:
         shallow = self.head(lr)
         return shallow + self.body(shallow)
 
-    def native_tail(self, scale: int) -> nn.Module:
-        return nn.Sequential(sub_pixel_upsampler(self.feature_dim, scale), conv3x3(self.feature_dim, 3))
+    def native_tail(self, scale: int) -> NativeTail:
+        return NativeTail([sub_pixel_upsampler(self.feature_dim, scale), conv3x3(self.feature_dim, 3)])

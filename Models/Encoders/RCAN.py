@@ -11,7 +11,7 @@ has the second's meaning.
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from Models.Encoders.Encoder import Encoder
+from Models.Encoders.Encoder import Condition, Encoder, NativeTail
 from Models.Layers.convolutions import conv3x3, sub_pixel_upsampler
 
 
@@ -76,6 +76,8 @@ class RCAN(Encoder):
         ValueError: for a number of groups or blocks below 0, or a reduction that leaves no channel.
     """
 
+    native_reach = 2  # one convolution at LR, and smaller ones on the way to HR
+
     def __init__(
         self,
         n_resgroups: int = 10,
@@ -96,9 +98,11 @@ class RCAN(Encoder):
         groups = [ResidualGroup(n_feats, n_resblocks, reduction, res_scale) for _ in range(n_resgroups)]
         self.body = nn.Sequential(*groups, conv3x3(n_feats, n_feats))
 
-    def extract(self, lr: Float[Tensor, 'batch 3 h w']) -> Float[Tensor, 'batch n_feats h w']:
+    def extract(
+        self, lr: Float[Tensor, 'batch 3 h w'], condition: Condition | None = None
+    ) -> Float[Tensor, 'batch n_feats h w']:
         shallow = self.head(lr)
         return shallow + self.body(shallow)
 
-    def native_tail(self, scale: int) -> nn.Module:
-        return nn.Sequential(sub_pixel_upsampler(self.feature_dim, scale), conv3x3(self.feature_dim, 3))
+    def native_tail(self, scale: int) -> NativeTail:
+        return NativeTail([sub_pixel_upsampler(self.feature_dim, scale), conv3x3(self.feature_dim, 3)])

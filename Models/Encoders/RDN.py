@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from Models.Encoders.Encoder import Encoder
+from Models.Encoders.Encoder import Condition, Encoder, NativeTail
 from Models.Layers.convolutions import conv3x3, sub_pixel_factors
 
 _PRESETS = {'A': (20, 6, 32), 'B': (16, 8, 64)}
@@ -79,6 +79,8 @@ class RDN(Encoder):
             raise ValueError(f'kernel_size must be odd, got {kernel_size}.')
         self.feature_dim = G0
         self.receptive_field = 3 * (kernel_size // 2) + blocks * layers
+        # One convolution at LR, and smaller ones on the way to HR, together no wider.
+        self.native_reach = 2 * (kernel_size // 2)
         self.kernel_size = kernel_size
         self.SFENet1 = self._conv(3, G0)
         self.SFENet2 = self._conv(G0, G0)
@@ -88,7 +90,9 @@ class RDN(Encoder):
     def _conv(self, channels_in: int, channels_out: int) -> nn.Conv2d:
         return nn.Conv2d(channels_in, channels_out, self.kernel_size, padding=self.kernel_size // 2)
 
-    def extract(self, lr: Float[Tensor, 'batch 3 h w']) -> Float[Tensor, 'batch G0 h w']:
+    def extract(
+        self, lr: Float[Tensor, 'batch 3 h w'], condition: Condition | None = None
+    ) -> Float[Tensor, 'batch G0 h w']:
         shallow = self.SFENet1(lr)
         features = self.SFENet2(shallow)
         of_all_blocks = []
@@ -97,10 +101,10 @@ class RDN(Encoder):
             of_all_blocks.append(features)
         return shallow + self.GFF(torch.cat(of_all_blocks, dim=1))
 
-    def native_tail(self, scale: int) -> nn.Module:
+    def native_tail(self, scale: int) -> NativeTail:
         layers: list[nn.Module] = []
         channels = self.feature_dim
         for factor in sub_pixel_factors(scale):
             layers += [self._conv(channels, self.growth * factor**2), nn.PixelShuffle(factor)]
             channels = self.growth
-        return nn.Sequential(*layers, self._conv(channels, 3))
+        return NativeTail([*layers, self._conv(channels, 3)])

@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from Models.Encoders.Encoder import Encoder
+from Models.Encoders.Encoder import Condition, Encoder, NativeTail
 from Models.Layers.convolutions import conv3x3, sub_pixel_upsampler
 
 _MASKED = -100.0
@@ -64,6 +64,7 @@ class SwinIR(Encoder):
         self.window_size = self.size_multiple = window_size
         self.feature_dim = 64 if conv_before_upsample else embed_dim
         self.reduces = conv_before_upsample
+        self.native_reach = 2 if conv_before_upsample else 1
         self.conv_first = conv3x3(3, embed_dim)
         self.patch_embed = nn.Sequential(OrderedDict(norm=nn.LayerNorm(embed_dim)))
         drops = iter([drop_path * index / max(sum(depths) - 1, 1) for index in range(sum(depths))])
@@ -81,7 +82,9 @@ class SwinIR(Encoder):
         )
         self.apply(_initialize)
 
-    def extract(self, lr: Float[Tensor, 'batch 3 h w']) -> Float[Tensor, 'batch feature_dim h w']:
+    def extract(
+        self, lr: Float[Tensor, 'batch 3 h w'], condition: Condition | None = None
+    ) -> Float[Tensor, 'batch feature_dim h w']:
         shallow = self.conv_first(lr)
         tokens = self.patch_embed(shallow.permute(0, 2, 3, 1))  # (B, h, w, C)
         mask = shift_mask((lr.shape[2], lr.shape[3]), self.window_size, like=tokens)
@@ -90,13 +93,13 @@ class SwinIR(Encoder):
         deep = self.norm(tokens).permute(0, 3, 1, 2)
         return self.conv_before_upsample(shallow + self.conv_after_body(deep))
 
-    def native_tail(self, scale: int) -> nn.Module:
+    def native_tail(self, scale: int) -> NativeTail:
         """Pixel shuffles and a convolution behind 64 channels, else the lightweight network's single pixel shuffle."""
         if self.reduces:
-            return nn.Sequential(sub_pixel_upsampler(self.feature_dim, scale), conv3x3(self.feature_dim, 3))
+            return NativeTail([sub_pixel_upsampler(self.feature_dim, scale), conv3x3(self.feature_dim, 3)])
         if scale < 1:
             raise ValueError(f'The scale of an upsampler must be at least 1, got {scale}.')
-        return nn.Sequential(nn.Sequential(conv3x3(self.feature_dim, 3 * scale**2), nn.PixelShuffle(scale)))
+        return NativeTail([nn.Sequential(conv3x3(self.feature_dim, 3 * scale**2), nn.PixelShuffle(scale))])
 
 
 class TransformerGroup(nn.Module):

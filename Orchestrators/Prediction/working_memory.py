@@ -87,7 +87,8 @@ class WorkingMemory:
     def _count_queries(self, height: int, width: int, columns: int, queries: int) -> list[int]:
         """Bytes in use at each operation of a few chunks, beside the context of a crop."""
         model = self._model
-        features = model.mean.new_zeros(1, model.encoder.feature_dim, height, width)
+        stride = model.encoder.feature_stride
+        features = model.mean.new_zeros(1, model.encoder.feature_dim, -(-height // stride), -(-width // stride))
         context = model.decoder.prepare(features, model.mean.new_full((1, 3, height, width), 0.5))
         size = (round(height * self._scale[0]), round(width * self._scale[1]))
         like: dict[str, Any] = {'device': model.mean.device, 'dtype': model.mean.dtype}

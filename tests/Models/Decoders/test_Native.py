@@ -30,7 +30,7 @@ def test_chunks_are_pieces_of_the_upsampled_picture(encoder: EncoderType, option
     lr = torch.rand(2, 3, 5, 6)
     tail = model.decoder.tail
     assert isinstance(tail, torch.nn.Module)
-    picture = tail(model.encoder.extract_padded(lr * 2 - 1))[..., : 5 * scale, : 6 * scale]
+    picture = tail(model.encoder.extract_padded(lr * 2 - 1), lr * 2 - 1)[..., : 5 * scale, : 6 * scale]
     for chunk in (7, 6 * scale, 10**6):
         found = model.upscale(lr, (5 * scale, 6 * scale), queries_per_chunk=chunk)
         torch.testing.assert_close(found, (picture * 0.5 + 0.5).clamp(0, 1))

@@ -3,7 +3,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from Models.Encoders.Encoder import Encoder, mirror_to_multiple
+from Models.Encoders.Encoder import Condition, Encoder, mirror_to_multiple
 
 
 class Recording(Encoder):
@@ -16,7 +16,7 @@ class Recording(Encoder):
         self.size_multiple = size_multiple
         self.seen: list[Tensor] = []
 
-    def extract(self, lr: Tensor) -> Tensor:
+    def extract(self, lr: Tensor, condition: Condition | None = None) -> Tensor:
         self.seen.append(lr)
         return lr
 
