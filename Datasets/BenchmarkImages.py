@@ -15,7 +15,7 @@ from Datasets.pairing import find_partners
 from Datasets.target_size import reduce_to_size, refuse_smaller
 from Models.BenchmarkType import BenchmarkType
 from Utilities.color_profiles import to_srgb
-from Utilities.images import ImageError, Pixels, read_image, to_tensor
+from Utilities.images import ImageError, Pixels, read_header, read_image, to_tensor
 from Utilities.resize import ResizeConvention, resize
 from Utilities.scales import AnyScale, scale_per_axis, scale_text
 
@@ -133,10 +133,27 @@ class BenchmarkImages:
         elif self._size is not None:
             lr, hr = reduce_to_size(hr, self._size, scale_per_axis(self.scale), self.convention)
         else:
-            multiple = self._hr_multiple
-            hr = hr[: hr.shape[0] // multiple * multiple, : hr.shape[1] // multiple * multiple]
-            lr, hr = reduce_picture(hr, self.scale, self.convention, file)
+            height, width = self._to_multiple((hr.shape[0], hr.shape[1]))
+            lr, hr = reduce_picture(hr[:height, :width], self.scale, self.convention, file)
         return TestPair(file.stem, to_tensor(lr)[None], to_tensor(hr)[None])
+
+    def compared_size(self, index: int, hr_size: tuple[int, int]) -> tuple[int, int]:
+        """(height, width) of the pair's HR, where the file has `hr_size`.
+
+        Raises:
+            ImageError: if the picture is smaller than the scale, or its LR file is unreadable.
+        """
+        vertical, horizontal = scale_per_axis(self.scale)
+        if self._lr_files is not None:
+            lr = read_header(self._lr_files[index])
+            return min(hr_size[0], round(lr.height * vertical)), min(hr_size[1], round(lr.width * horizontal))
+        if self._size is not None:
+            return self._size
+        height, width = reduced_size(self._to_multiple(hr_size), self.scale, self._hr_files[index])
+        return round(height * vertical), round(width * horizontal)
+
+    def _to_multiple(self, size: tuple[int, int]) -> tuple[int, int]:
+        return size[0] // self._hr_multiple * self._hr_multiple, size[1] // self._hr_multiple * self._hr_multiple
 
     def _read(self, file: Path) -> Pixels:
         """A picture in sRGB; colors that could not be brought there are told once per set."""
@@ -151,14 +168,24 @@ def reduce_picture(hr: Pixels, scale: AnyScale, convention: ResizeConvention, fi
     """Crop a picture so that the scale fits, and reduce it; returns (LR, HR).
 
     Raises:
-        ValueError: if the picture is smaller than the scale.
+        ImageError: if the picture is smaller than the scale.
     """
-    # The small addend keeps sizes like 2.7 * 10 = 27.000000000000004 from losing a pixel, as in yinboc/liif.
     vertical, horizontal = scale_per_axis(scale)
-    lr_size = (math.floor(hr.shape[0] / vertical + 1e-9), math.floor(hr.shape[1] / horizontal + 1e-9))
-    if min(lr_size) < 1:
-        raise ImageError(
-            f'{file} is {hr.shape[1]}x{hr.shape[0]} pixels, too small to be reduced by {scale_text(scale)}.'
-        )
+    lr_size = reduced_size((hr.shape[0], hr.shape[1]), scale, file)
     cropped = hr[: round(lr_size[0] * vertical), : round(lr_size[1] * horizontal)]
     return np.array(resize(cropped, lr_size, convention), dtype=np.uint8), cropped
+
+
+def reduced_size(hr_size: tuple[int, int], scale: AnyScale, file: Path) -> tuple[int, int]:
+    """(height, width) of the LR picture.
+
+    Raises:
+        ImageError: if the picture is smaller than the scale.
+    """
+    # The small addend keeps sizes like 2.7 * 10 = 27.000000000000004 from losing a pixel, as in yinboc/liif.
+    height, width = (
+        math.floor(side / along + 1e-9) for side, along in zip(hr_size, scale_per_axis(scale), strict=True)
+    )
+    if min(height, width) < 1:
+        raise ImageError(f'{file} is {hr_size[1]}x{hr_size[0]} pixels, too small to be reduced by {scale_text(scale)}.')
+    return height, width

@@ -1,16 +1,21 @@
 """What is found out about pictures before a run begins."""
 
-import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from Datasets.BenchmarkImages import BenchmarkImages
 from Utilities.color_profiles import to_srgb
 from Utilities.images import ImageError, Pixels, read_image
+from Utilities.scales import AnyScale, scale_text
+
+Scale = TypeVar('Scale', bound=AnyScale)
 
 
 def check_pictures(
-    sets: Mapping[float, BenchmarkImages], border_px: Callable[[float], int], on_picture: Callable[[Path, Pixels], None]
+    sets: Mapping[Scale, BenchmarkImages],
+    border_px: Callable[[Scale], int],
+    on_picture: Callable[[Path, Pixels], None] = lambda _file, _pixels: None,
 ) -> list[str]:
     """Decode every picture once; returns why some can't be used.
 
@@ -19,26 +24,33 @@ def check_pictures(
         border_px: pixels shaved off each side before comparing, at a scale.
         on_picture: called with each HR file that can be decoded, and its pixels.
     """
-    hr_files = {file for images in sets.values() for file in images.hr_files}
+    hr_files = {file: index for images in sets.values() for index, file in enumerate(images.hr_files)}
     problems = []
     for file in dict.fromkeys(file for images in sets.values() for file in (*images.hr_files, *images.lr_files)):
         try:
-            photo = to_srgb(read_image(file))
-            pixels = photo.pixels
+            pixels = to_srgb(read_image(file)).pixels
         except ImageError as error:
             problems.append(str(error))
             continue
-        if file not in hr_files:
-            continue
-        on_picture(file, pixels)
-        height, width = pixels.shape[:2]
-        compared = {scale: _compared_side(min(height, width), scale, border_px) for scale in sets}
-        too_large = [f'x{scale:g}' for scale, side in compared.items() if side < 1]
-        if too_large:
-            problems.append(f'{file} is {width}x{height} pixels, of which none are left to compare at {too_large[0]}.')
-    return problems
+        if file in hr_files:
+            on_picture(file, pixels)
+            problems += _too_small(sets, border_px, hr_files[file], (pixels.shape[0], pixels.shape[1]))
+    return list(dict.fromkeys(problems))
 
 
-def _compared_side(side: int, scale: float, border_px: Callable[[float], int]) -> int:
-    """What is left of a picture's side once it is cropped to the LR picture's and its borders are off."""
-    return round(math.floor(side / scale + 1e-9) * scale) - 2 * border_px(scale)
+def _too_small(
+    sets: Mapping[Scale, BenchmarkImages], border_px: Callable[[Scale], int], index: int, size: tuple[int, int]
+) -> list[str]:
+    """The first scale at which nothing is left of a picture, once it is cropped and its borders are off."""
+    for scale, images in sets.items():
+        border = border_px(scale)
+        try:
+            compared = images.compared_size(index, size)
+        except ImageError as error:
+            return [str(error)]
+        if min(compared) <= 2 * border:
+            return [
+                f'{images.hr_files[index]} is {size[1]}x{size[0]} pixels, of which none are left to compare at '
+                f'x{scale_text(scale)}, where {border} pixels are shaved off each side.'
+            ]
+    return []

@@ -2,8 +2,12 @@
 
 import csv
 import io
+import logging
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+_LOGGER = logging.getLogger(__name__)
 
 MISSING = '–'
 
@@ -36,16 +40,11 @@ def append_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
     if not rows:
         return
     columns = list(rows[0])
+    refuse_other_columns(path, columns)
     path.parent.mkdir(parents=True, exist_ok=True)
     is_new = not path.exists() or path.stat().st_size == 0
     if not is_new:
-        with path.open(encoding='utf-8', newline='') as file:
-            found = next(csv.reader(file), [])
-        if found != columns:
-            raise ValueError(
-                f'{path} has other columns than this version writes: {", ".join(found)}. Move it away; it is left as '
-                'it is.'
-            )
+        _mend_end(path, columns)
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator='\n')
     if is_new:
@@ -54,3 +53,33 @@ def append_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
     # In one write, so that a run that is killed leaves whole rows.
     with path.open('a', encoding='utf-8', newline='') as file:
         file.write(text.getvalue())
+
+
+def refuse_other_columns(path: Path, columns: Sequence[str]) -> None:
+    """Refuse a CSV file, if it is there, that has other columns.
+
+    Raises:
+        ValueError: naming them.
+    """
+    if not path.exists() or path.stat().st_size == 0:
+        return
+    with path.open(encoding='utf-8', newline='') as file:
+        found = next(csv.reader(file), [])
+    if found != list(columns):
+        raise ValueError(
+            f'{path} has other columns than this version writes: {", ".join(found)}. Move it away; it is left as it is.'
+        )
+
+
+def _mend_end(path: Path, columns: Sequence[str]) -> None:
+    """Remove a row that a full disk or a kill has cut off: it would become one with the next; or end the last line."""
+    content = path.read_bytes()
+    whole, _, rest = content.rpartition(b'\n')
+    if not rest:
+        return
+    if len(next(csv.reader([rest.decode(errors='replace')]))) == len(columns):
+        with path.open('ab') as file:
+            file.write(b'\n')
+        return
+    _LOGGER.warning('%s ends in the middle of a row, which is removed: %r', path, rest.decode(errors='replace'))
+    os.truncate(path, len(whole) + 1)

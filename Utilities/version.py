@@ -1,5 +1,6 @@
 """Which code this is."""
 
+import hashlib
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -9,7 +10,10 @@ VERSION = '0.1.0'
 
 @cache
 def code_version() -> str:
-    """The version, and where git knows it the commit: `0.1.0+1a2b3c4`, with `-dirty` behind it for changed files."""
+    """The version, and where git knows it the commit: `0.1.0+1a2b3c4`.
+
+    For changed files `-dirty` and a hash of all our modules stand behind it, so that no two codes have one name.
+    """
     try:
         described = subprocess.run(
             ['git', 'describe', '--always', '--dirty', '--abbrev=7', '--exclude=*'],
@@ -20,5 +24,14 @@ def code_version() -> str:
             check=True,
         )
     except (OSError, subprocess.SubprocessError):
-        return VERSION
-    return f'{VERSION}+{described.stdout.strip()}'
+        return f'{VERSION}+{_hash_of_modules()}'
+    commit = described.stdout.strip()
+    return f'{VERSION}+{commit}' + f'-{_hash_of_modules()}' * commit.endswith('-dirty')
+
+
+def _hash_of_modules() -> str:
+    """Of everything but the scripts in the root, which are menus."""
+    root, digest = Path(__file__).parent.parent, hashlib.sha256()
+    for file in sorted(root.glob('[A-Z]*/**/*.py')):
+        digest.update(f'{file.relative_to(root).as_posix()}\n'.encode() + file.read_bytes())
+    return digest.hexdigest()[:7]

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from Orchestrators.Comparison.metrics import Metric
-from Orchestrators.Comparison.result_files import Row
 from Orchestrators.Comparison.scores import Run, Scores, Test
 from Orchestrators.Comparison.statistics import RESAMPLES, Interval, Values, bootstrap_intervals, holm, wilcoxon_p_value
+from Orchestrators.Evaluation.result_rows import PictureRow
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -174,7 +174,7 @@ def _compare_one(test: Test, scores: Scores, metric: Metric, baseline: str | Non
     return Result(test, metric, table.pictures, table.left_out, tuple(standings), tuple(comparisons))
 
 
-def _tabulate(models: Mapping[str, Mapping[Run, Mapping[str, Row]]], metric: Metric) -> _Table:
+def _tabulate(models: Mapping[str, Mapping[Run, Mapping[str, PictureRow]]], metric: Metric) -> _Table:
     finite: dict[tuple[str, Run], dict[str, float]] = {}
     seen: dict[str, None] = {}
     for model, runs in models.items():

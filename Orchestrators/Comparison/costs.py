@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from Orchestrators.Comparison.comparisons import Result
 from Orchestrators.Comparison.figures import CostPoint, Figure, Style, score_against_cost
-from Orchestrators.Comparison.result_files import Row
 from Orchestrators.Comparison.scores import Scores, Test, label_of, test_of
+from Orchestrators.Evaluation.result_rows import SummaryRow
 
 _KNOWN = {
     'parameters': 'parameters',
@@ -18,9 +18,9 @@ _KNOWN = {
 }
 
 
-def cost_columns(summaries: Sequence[Row]) -> list[str]:
+def cost_columns(summaries: Sequence[SummaryRow]) -> list[str]:
     """The columns of costs that hold any number."""
-    return [name for name in _KNOWN if any(row.get(name) for row in summaries)]
+    return [name for name in _KNOWN if any(row.number(name) is not None for row in summaries)]
 
 
 def shown_result(results: Sequence[Result]) -> Result:
@@ -31,7 +31,9 @@ def shown_result(results: Sequence[Result]) -> Result:
     )
 
 
-def cost_figures(result: Result, scores: Scores, summaries: Sequence[Row], styles: Mapping[str, Style]) -> list[Figure]:
+def cost_figures(
+    result: Result, scores: Scores, summaries: Sequence[SummaryRow], styles: Mapping[str, Style]
+) -> list[Figure]:
     """A figure for each cost that at least two models state."""
     means = {standing.model: standing.mean for standing in result.standings}
     figures = []
@@ -43,14 +45,14 @@ def cost_figures(result: Result, scores: Scores, summaries: Sequence[Row], style
     return figures
 
 
-def _costs_by_model(test: Test, scores: Scores, summaries: Sequence[Row], column: str) -> dict[str, float]:
+def _costs_by_model(test: Test, scores: Scores, summaries: Sequence[SummaryRow], column: str) -> dict[str, float]:
     """The latest row's cost of each run, as a mean over a model's runs."""
-    latest: dict[tuple[str, str], Row] = {}
+    latest: dict[tuple[str, str], SummaryRow] = {}
     for row in summaries:
         model = label_of(scores, row)
         if test_of(row) == test and model is not None and row.number(column) is not None:
-            key = (model, row.get('checkpoint_sha256'))
-            if key not in latest or row.get('time') >= latest[key].get('time'):
+            key = (model, row.text('checkpoint_sha256'))
+            if key not in latest or row.text('time') >= latest[key].text('time'):
                 latest[key] = row
     found: dict[str, list[float]] = defaultdict(list)
     for (model, _), row in latest.items():

@@ -12,8 +12,9 @@ from PIL import Image, ImageDraw
 
 from Orchestrators.Comparison.comparisons import Result
 from Orchestrators.Comparison.figures import data_uri
-from Orchestrators.Comparison.scores import BICUBIC, Scores, Test
+from Orchestrators.Comparison.scores import Scores, Test
 from Orchestrators.Comparison.shown_pictures import PictureUnavailableError, ShownPicture, ShownPictures
+from Orchestrators.Evaluation.result_rows import BICUBIC
 from Utilities.images import Pixels
 
 SIDE_PX = 56

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from Models.Quality.QualityModel import QualityModel
 from Models.QualityType import QualityType
-from Orchestrators.Comparison.result_files import Row
+from Orchestrators.Evaluation.result_rows import PictureRow
 from Utilities.find_class import find_class
 
 
@@ -52,14 +52,14 @@ def metric_named(name: str) -> Metric:
     return Metric(name, found.higher_is_better, found.unit, found.decimals)
 
 
-def metrics_of(rows: Sequence[Row], first: str) -> list[Metric]:
+def metrics_of(rows: Sequence[PictureRow], first: str) -> list[Metric]:
     """The first metric, then the other metrics that have any score.
 
     Raises:
         ValueError: if the first one is unknown, or has no score.
     """
     chosen = metric_named(first)
-    found = [name for name in QualityType.__members__ if any(row.get(name) for row in rows)]
-    if first not in found and not any(row.get(first) for row in rows):
+    found = [name for name in QualityType.__members__ if any(row.number(name) is not None for row in rows)]
+    if first not in found and not any(row.number(first) is not None for row in rows):
         raise ValueError(f'No picture has a score by {first}. There are: {", ".join(found) or "none"}.')
     return [chosen, *(metric_named(name) for name in found if name != first)]

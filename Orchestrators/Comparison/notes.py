@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from Configuration.protocols import PUBLISHED
 from Orchestrators.Comparison.comparisons import Result
 from Orchestrators.Comparison.tables import ALPHA
+from Orchestrators.Evaluation.result_rows import BICUBIC
 
 FEW_PICTURES = 20
 """Below this, intervals of skewed differences were measured to cover 88 to 92 % instead of 95."""
@@ -44,7 +45,7 @@ def _protocols(results: Sequence[Result]) -> list[str]:
 
 def _warnings(results: Sequence[Result]) -> list[str]:
     found = []
-    standings = [standing for result in results for standing in result.standings if standing.model != 'bicubic']
+    standings = [standing for result in results for standing in result.standings if standing.model != BICUBIC]
     if any(len(standing.seed_means) == 1 for standing in standings):
         found.append(
             'One seed: a model that was trained once may owe its place to chance; how far its score would move with '

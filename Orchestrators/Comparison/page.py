@@ -12,8 +12,9 @@ from Orchestrators.Comparison.crops import CropRow
 from Orchestrators.Comparison.figures import Figure, Style
 from Orchestrators.Comparison.findings import Findings
 from Orchestrators.Comparison.notes import SMALLEST_TESTABLE
-from Orchestrators.Comparison.scores import BICUBIC, Scores
+from Orchestrators.Comparison.scores import Scores
 from Orchestrators.Comparison.tables import Table, is_told_apart, number, reference_of
+from Orchestrators.Evaluation.result_rows import BICUBIC
 from Utilities.reports import MISSING
 from Utilities.version import code_version
 
@@ -123,7 +124,7 @@ def _facts(findings: Findings) -> list[tuple[str, str]]:
     runs = sum(len(findings.scores.runs[model]) for model in networks)
 
     def distinct(column: str) -> str:
-        return ', '.join(sorted({row.get(column) for row in rows if row.get(column)})) or 'not stated'
+        return ', '.join(sorted({row.text(column) for row in rows} - {''})) or 'not stated'
 
     return [
         ('Models', f'{len(networks)}, from {runs} trained network{"s" * (runs != 1)}'),
@@ -131,7 +132,7 @@ def _facts(findings: Findings) -> list[tuple[str, str]]:
         ('Protocols', distinct('protocol')),
         ('Tested by code', distinct('code_version')),
         ('Tested on', distinct('device')),
-        ('Tested', _period([row.get('time') for row in rows if row.get('time')])),
+        ('Tested', _period([row.time for row in rows if row.time])),
     ]
 
 
@@ -145,7 +146,7 @@ def _period(times: Sequence[str]) -> str:
 def _identity(scores: Scores) -> tuple[list[str], list[list[str]]]:
     """Which checkpoints stand behind the numbers."""
     lines = [
-        [model, run.name] + [run.latest.get(column) or MISSING for _, column in _IDENTITY if column is not None]
+        [model, run.name] + [run.latest.text(column) or MISSING for _, column in _IDENTITY if column is not None]
         for model, runs in scores.runs.items()
         if model != BICUBIC
         for run in runs

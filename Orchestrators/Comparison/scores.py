@@ -5,14 +5,14 @@ import logging
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 from Configuration.protocols import PUBLISHED
-from Orchestrators.Comparison.result_files import Row
+from Orchestrators.Evaluation.result_rows import BICUBIC, PictureRow, ResultRow
 
 _LOGGER = logging.getLogger(__name__)
 
-BICUBIC = 'bicubic'
-_PROTOCOL = ('protocol', 'lr', 'color', 'border_px', 'eval_size')
+_PROTOCOL = ('protocol', 'lr', 'color', 'border_px', 'eval_size', 'protocol_fields')
 # How a network is used. Bicubic interpolation is always used in the same way.
 _SETTINGS = ('strategy', 'breakdown_patch_size', 'overlap', 'self_ensemble')
 # What may tell models of one name apart, in the order in which it is added to their names.
@@ -82,14 +82,14 @@ class Run:
     name: str
     """`seed 0`, or where there is no seed the beginning of the weights' hash."""
 
-    latest: Row
+    latest: PictureRow
     """Its newest row, for what is known of it."""
 
 
 _Used = tuple[str, ...]
 """Method, checkpoint and settings: rows that share it are of one checkpoint used in one way."""
 
-Pictures = Mapping[str, Row]
+Pictures = Mapping[str, PictureRow]
 """Rows by picture."""
 
 
@@ -107,27 +107,27 @@ class Scores:
     """The model of each checkpoint and way of using it."""
 
 
-def gather_scores(rows: Iterable[Row]) -> Scores:
+def gather_scores(rows: Iterable[PictureRow]) -> Scores:
     """Sort rows by test, model and run. Of a picture that was tested twice, the latest counts.
 
     Raises:
         ValueError: if bicubic interpolation has other scores in one file than in another, as these are then not the
             same pictures.
     """
-    latest: dict[_Used, Row] = {}
-    table: dict[tuple[Test, _Used, str], Row] = {}
+    latest: dict[_Used, PictureRow] = {}
+    table: dict[tuple[Test, _Used, str], PictureRow] = {}
     for row in rows:
         used, test = _used(row), test_of(row)
-        key = (test, used, row.get('picture'))
+        key = (test, used, row.text('picture'))
         if used == (BICUBIC,) and key in table:
             _refuse_other_pictures(test, table[key], row)
-        if key not in table or row.get('time') >= table[key].get('time'):
+        if key not in table or row.text('time') >= table[key].text('time'):
             table[key] = row
-        if used not in latest or row.get('time') >= latest[used].get('time'):
+        if used not in latest or row.text('time') >= latest[used].text('time'):
             latest[used] = row
     labels = _labels(latest)
     runs = {used: Run(_run_name(row), row) for used, row in latest.items()}
-    tests: dict[Test, dict[str, dict[Run, dict[str, Row]]]] = {}
+    tests: dict[Test, dict[str, dict[Run, dict[str, PictureRow]]]] = {}
     for (test, used, picture), row in table.items():
         models = tests.setdefault(test, {})
         models.setdefault(labels[used], {}).setdefault(runs[used], {})[picture] = row
@@ -138,46 +138,37 @@ def gather_scores(rows: Iterable[Row]) -> Scores:
     return Scores(dict(by_model), {test: tests[test] for test in order}, labels)
 
 
-def label_of(scores: Scores, row: Row) -> str | None:
+def label_of(scores: Scores, row: ResultRow) -> str | None:
     """The model that a row is of; None if it has no scores of pictures."""
     return scores.names.get(_used(row))
 
 
-def test_of(row: Row) -> Test:
+def test_of(row: ResultRow) -> Test:
     """The test that a row is of."""
-    extra = sorted(name for name in row.cells if name.startswith('protocol_') and row.get(name))
-    cells = tuple((name, row.get(name)) for name in (*_PROTOCOL, *extra))
-    return Test(row.get('benchmark'), _plain_scale(row.get('scale')), cells)
+    return Test(row.text('benchmark'), row.scale_text, tuple((name, row.text(name)) for name in _PROTOCOL))
 
 
-def _plain_scale(text: str) -> str:
-    try:
-        return f'{float(text):g}'
-    except ValueError:
-        return text
-
-
-def _used(row: Row) -> _Used:
-    if row.get('method') == BICUBIC:
+def _used(row: ResultRow) -> _Used:
+    if row.method == BICUBIC:
         return (BICUBIC,)
     # A table of an earlier version may lack the hash; then a file tells its checkpoints apart by their names.
-    checkpoint = row.get('checkpoint_sha256') or f'{row.file.parent}/{row.get("checkpoint")}'
-    return (row.get('method'), checkpoint, *(row.get(name) for name in _SETTINGS))
+    checkpoint = row.checkpoint_sha256 or f'{(row.file or Path()).parent}/{row.checkpoint}'
+    return (row.text('method'), checkpoint, *(row.text(name) for name in _SETTINGS))
 
 
-def _refuse_other_pictures(test: Test, one: Row, other: Row) -> None:
+def _refuse_other_pictures(test: Test, one: PictureRow, other: PictureRow) -> None:
     first, second = one.number('PSNR'), other.number('PSNR')
     if first is None or second is None or first == second:
         return
     if abs(first - second) > _LARGEST_BICUBIC_DIFFERENCE_DB:
         raise ValueError(
-            f'{test.title}: bicubic interpolation of {one.get("picture")} has {first:.3f} dB in {one.file} and '
+            f'{test.title}: bicubic interpolation of {one.picture} has {first:.3f} dB in {one.file} and '
             f'{second:.3f} dB in {other.file}. So these are not the same pictures, or not the same protocol; compare '
             'the two apart.'
         )
 
 
-def _labels(latest: Mapping[_Used, Row]) -> dict[_Used, str]:
+def _labels(latest: Mapping[_Used, PictureRow]) -> dict[_Used, str]:
     """A model's name is its method and recipe, and of the rest what tells it from others of that name."""
     parts = {used: _parts(row) for used, row in latest.items() if used != (BICUBIC,)}
     _split_equal_seeds(parts, latest)
@@ -192,36 +183,36 @@ def _labels(latest: Mapping[_Used, Row]) -> dict[_Used, str]:
     return labels
 
 
-def _parts(row: Row) -> dict[str, str]:
-    known = {name: row.get(name) for name in ('method', 'recipe', 'input_patch', 'scale_range', *_SETTINGS)}
-    stem = row.get('checkpoint').removesuffix('.pth')
+def _parts(row: ResultRow) -> dict[str, str]:
+    known = {name: row.text(name) for name in ('method', 'recipe', 'input_patch', 'scale_range', *_SETTINGS)}
+    stem = row.text('checkpoint').removesuffix('.pth')
     return known | {'kind': stem.rpartition('_')[2], 'sha': ''}
 
 
-def _split_equal_seeds(parts: Mapping[_Used, dict[str, str]], latest: Mapping[_Used, Row]) -> None:
+def _split_equal_seeds(parts: Mapping[_Used, dict[str, str]], latest: Mapping[_Used, PictureRow]) -> None:
     """Two checkpoints of one name and seed are not two seeds of a model, but two models, told apart by their hashes."""
     models: dict[tuple[str, ...], list[_Used]] = defaultdict(list)
     for used, part in parts.items():
         models[tuple(part.values())].append(used)
     for members in models.values():
-        seeds = [latest[used].get('seed') for used in members]
+        seeds = [latest[used].text('seed') for used in members]
         if len(set(seeds)) == len(seeds):
             continue
         _LOGGER.warning(
             '%d checkpoints %s have the same name and seed. They are taken for different models, not for seeds of one.',
-            len(members), latest[members[0]].get('checkpoint'),
+            len(members), latest[members[0]].text('checkpoint'),
         )  # fmt: skip
         for used in members:
             parts[used]['sha'] = used[1][-8:]
 
 
-def _run_name(row: Row) -> str:
-    if row.get('method') == BICUBIC:
+def _run_name(row: ResultRow) -> str:
+    if row.method == BICUBIC:
         return ''
-    seed = row.get('seed')
-    return f'seed {seed}' if seed else row.get('checkpoint_sha256')[:8] or row.get('checkpoint')
+    seed = row.text('seed')
+    return f'seed {seed}' if seed else row.text('checkpoint_sha256')[:8] or row.text('checkpoint')
 
 
-def _seed_order(row: Row) -> tuple[int, str]:
-    seed = row.get('seed')
+def _seed_order(row: ResultRow) -> tuple[int, str]:
+    seed = row.text('seed')
     return (int(seed) if seed.isdecimal() else -1, seed)

@@ -14,8 +14,8 @@ from Datasets.BenchmarkImages import BenchmarkImages, TestPair
 from Datasets.benchmarks import hr_files
 from Models.BenchmarkType import BenchmarkType
 from Models.Quality.PSNR import PSNR
-from Orchestrators.Comparison.result_files import Row
-from Orchestrators.Comparison.scores import BICUBIC, Scores, Test
+from Orchestrators.Comparison.scores import Scores, Test
+from Orchestrators.Evaluation.result_rows import BICUBIC, PictureRow
 from Orchestrators.Evaluation.scoring import ScoreColor, in_color, shave
 from Orchestrators.Prediction.strategies import bicubic
 from Orchestrators.Prediction.trained_model import TrainedModel, load_trained_model
@@ -40,7 +40,7 @@ class ShownPicture:
     sr: Mapping[str, Pixels]
     """By model, bicubic interpolation first."""
 
-    rows: Mapping[str, Row]
+    rows: Mapping[str, PictureRow]
     """The scores of these very pictures, by model."""
 
     runs: Mapping[str, str]
@@ -73,7 +73,7 @@ class ShownPictures:
         models = {model: next(iter(runs.items())) for model, runs in self._scores.tests[test].items()}
         rows = {model: pictures[name] for model, (_, pictures) in models.items()}
         order = sorted(rows, key=lambda model: (model != BICUBIC, list(self._scores.runs).index(model)))
-        pair = self._pair(test, name, rows[order[0]].get('lr'))
+        pair = self._pair(test, name, rows[order[0]].text('lr'))
         sr = {model: self._picture(rows[model], test, pair) for model in order}
         return ShownPicture(
             to_pixels(pair.lr[0]),
@@ -103,32 +103,31 @@ class ShownPictures:
             )
         return pair
 
-    def _picture(self, row: Row, test: Test, pair: TestPair) -> Pixels:
-        if row.get('method') == BICUBIC:
+    def _picture(self, row: PictureRow, test: Test, pair: TestPair) -> Pixels:
+        if row.method == BICUBIC:
             return to_pixels(bicubic(pair.lr, (pair.hr.shape[2], pair.hr.shape[3]))[0])
-        stem = Path(row.get('checkpoint')).stem
-        saved = row.file.parent / stem / f'{test.benchmark}_x{test.scale}' / f'{pair.name}.png'
+        saved = (row.file or Path()).parent / row.pictures_folder / f'{pair.name}.png'
         if saved.is_file() and _is_the_scored_one(to_tensor(read_image(saved).pixels)[None], row, pair):
             return read_image(saved).pixels
         model = self._model(row)
         if model is None:
             raise PictureUnavailableError(
-                f'{row.get("method")} {row.get("recipe")}, {test.title}: there is no saved picture of these scores. '
+                f'{row.method} {row.recipe}, {test.title}: there is no saved picture of these scores. '
                 'Test with save_pictures=True, or name the folder of the checkpoints with --checkpoints.'
             )
         sr = model.network.upscale(pair.lr, (pair.hr.shape[2], pair.hr.shape[3]))
         if not _is_the_scored_one(sr, row, pair):
             raise PictureUnavailableError(
-                f'{row.get("method")} {row.get("recipe")}, {test.title}: made again from its checkpoint, {pair.name} '
+                f'{row.method} {row.recipe}, {test.title}: made again from its checkpoint, {pair.name} '
                 'has another PSNR than in the table. It was tested in another way, or on other files.'
             )
         return to_pixels(sr[0])
 
-    def _model(self, row: Row) -> TrainedModel | None:
+    def _model(self, row: PictureRow) -> TrainedModel | None:
         """The checkpoint of a row, found by name and told by the hash of its weights."""
-        sha = row.get('checkpoint_sha256')
+        sha = row.text('checkpoint_sha256')
         if sha not in self._models:
-            for path in self._checkpoint_files.get(row.get('checkpoint'), ()):
+            for path in self._checkpoint_files.get(row.text('checkpoint'), ()):
                 model = load_trained_model(path, torch.device('cpu'))
                 if model.sha256.startswith(sha):
                     self._models[sha] = model
@@ -143,13 +142,13 @@ class ShownPictures:
         return files
 
 
-def _is_the_scored_one(sr: Float[Tensor, '1 3 height width'], row: Row, pair: TestPair) -> bool:
-    expected, border = row.number('PSNR'), row.number('border_px')
+def _is_the_scored_one(sr: Float[Tensor, '1 3 height width'], row: PictureRow, pair: TestPair) -> bool:
+    expected, border = row.number('PSNR'), row.border_px
     if sr.shape != pair.hr.shape:
         return False
     if expected is None or border is None:
         _LOGGER.warning('%s has no PSNR or border, so whether the picture is the scored one was not checked.', row.file)
         return True
-    color: ScoreColor = 'Y' if row.get('color') == 'Y' else 'RGB'
-    image, reference = (in_color(shave(picture, round(border)), color) for picture in (sr, pair.hr))
+    color: ScoreColor = 'Y' if row.color == 'Y' else 'RGB'
+    image, reference = (in_color(shave(picture, border), color) for picture in (sr, pair.hr))
     return abs(float(PSNR()(image, reference)) - expected) <= _TOLERANCE_DB

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from Orchestrators.Comparison.comparisons import Comparison, Result, Standing
 from Orchestrators.Comparison.metrics import Metric
-from Orchestrators.Comparison.scores import BICUBIC
+from Orchestrators.Evaluation.result_rows import BICUBIC
 from Utilities.reports import MISSING
 
 ALPHA = 0.05

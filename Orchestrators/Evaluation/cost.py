@@ -6,6 +6,7 @@ import logging
 import statistics
 import time
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -88,11 +89,10 @@ def measure_cost(  # noqa: PLR0913
     )
 
 
-def cost_columns(cost: Cost | None) -> dict[str, object]:
-    """The columns of a table; empty for a row without a cost, so that the table has the same columns either way."""
-    columns: dict[str, object] = {'cost_lr_size': cost and '{1}x{0}'.format(*cost.lr_size)}
-    names = [field.name for field in dataclasses.fields(Cost) if field.name != 'lr_size']
-    return columns | {name: None if cost is None else getattr(cost, name) for name in names}
+def cost_columns(cost: Cost) -> dict[str, Any]:
+    """The fields of a table's row."""
+    numbers = {field.name: getattr(cost, field.name) for field in dataclasses.fields(Cost) if field.name != 'lr_size'}
+    return {'cost_lr_size': '{1}x{0}'.format(*cost.lr_size)} | numbers
 
 
 def _multiply_adds(network: SuperResolver, lr: Float[Tensor, '1 3 h w'], size: tuple[int, int]) -> int:

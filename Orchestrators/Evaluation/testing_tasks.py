@@ -1,15 +1,17 @@
 """What a test consists of: each benchmark at each scale, as the protocol has it; and by which methods."""
 
-import csv
 import dataclasses
+import hashlib
 import logging
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 from Configuration.BaseTestingConfiguration import BaseTestingConfiguration
 from Configuration.protocols import Protocol
 from Datasets.BenchmarkImages import BenchmarkImages
 from Datasets.benchmarks import BENCHMARKS, Benchmark, hr_files
+from Datasets.checks import check_pictures
 from Datasets.target_size import scale_to_size
 from Models.BenchmarkType import BenchmarkType
 from Models.DecoderType import DecoderType
@@ -18,6 +20,7 @@ from Orchestrators.Evaluation.evaluation import Evaluated
 from Orchestrators.Evaluation.scoring import ScoreColor
 from Orchestrators.Prediction.self_ensemble import Views
 from Orchestrators.Prediction.strategies import Predictor
+from Utilities.problems import list_problems
 from Utilities.scales import AnyScale, scale_text
 
 _LOGGER = logging.getLogger(__name__)
@@ -37,6 +40,14 @@ class Task:
     size: tuple[int, int] | None
     """(height, width) of all results, if it is fixed."""
 
+    @cached_property
+    def pictures_sha256(self) -> str:
+        """Hash over names and contents of the HR and LR files."""
+        digest = hashlib.sha256()
+        for file in (*self.images.hr_files, *self.images.lr_files):
+            digest.update(file.stem.encode('utf-8', 'surrogateescape') + _sha256(file))
+        return digest.hexdigest()
+
     @property
     def color(self) -> ScoreColor:
         """What is compared: RGB or Y."""
@@ -46,13 +57,6 @@ class Task:
     def border_px(self) -> int:
         """Pixels shaved off each side."""
         return self.protocol.border_px(self.row.kind, self.scale)
-
-    @property
-    def folder(self) -> str:
-        """Name of the folder for its pictures: `Set5_x2`, `Set5_x2x3.5_to_300x200_thera`."""
-        size = f'_to_{self.size[1]}x{self.size[0]}' if self.size else ''
-        protocol = '' if self.protocol.name == 'liif' else f'_{self.protocol.name}'
-        return f'{self.benchmark.name}_x{scale_text(self.scale)}{size}{protocol}'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,6 +84,11 @@ class Method:
             result.name, width, height, difference,
         )  # fmt: skip
         return difference
+
+
+def _sha256(file: Path) -> bytes:
+    with file.open('rb') as opened:
+        return hashlib.file_digest(opened, 'sha256').digest()
 
 
 def benchmarks_of(configuration: BaseTestingConfiguration, asked: Sequence[BenchmarkType]) -> list[BenchmarkType]:
@@ -140,6 +149,22 @@ def tasks_of(configuration: BaseTestingConfiguration, benchmark: BenchmarkType) 
     return tasks
 
 
+def refuse_unusable(tasks: Sequence[Task]) -> None:
+    """Decode every picture of all tasks, so that one that can't be used is found before the first is scored.
+
+    Raises:
+        ValueError: naming each file that is damaged, or of which the borders leave nothing.
+    """
+    problems: list[str] = []
+    for benchmark in dict.fromkeys(task.benchmark for task in tasks):
+        by_scale = {task.scale: task for task in tasks if task.benchmark is benchmark}
+        images = {scale: task.images for scale, task in by_scale.items()}
+        _LOGGER.info('Checking the pictures of %s', benchmark.name)
+        problems += check_pictures(images, lambda scale, tasks=by_scale: tasks[scale].border_px)  # type: ignore[misc]
+    if problems:
+        raise ValueError(f'{len(problems)} pictures can not be tested:{list_problems(problems)}')
+
+
 def scales_of(
     setting: float | tuple[float | tuple[float, float], ...] | None, published: tuple[float, ...]
 ) -> tuple[AnyScale, ...]:
@@ -160,21 +185,3 @@ def limit_cell(network: SuperResolver, decoder: DecoderType, protocol: Protocol)
     """Let a network see the cells that a protocol lets it see."""
     if protocol.cell_scale_max != 'network' and decoder is not DecoderType.Native:
         network.decoder.limit_cell(protocol.cell_scale_max)
-
-
-def refuse_other_protocol(table: Path, protocol: Protocol) -> None:
-    """Refuse a protocol under whose name a table has rows that were compared differently.
-
-    Raises:
-        ValueError: with both descriptions.
-    """
-    if not table.exists():
-        return
-    with table.open(encoding='utf-8', newline='') as file:
-        for row in csv.DictReader(file):
-            found = row.get('protocol_fields')
-            if row.get('protocol') == protocol.name and found and found != protocol.describe():
-                raise ValueError(
-                    f'{table} has rows of another protocol {protocol.name!r}: {found}. This one is '
-                    f'{protocol.describe()}. Give it a name of its own.'
-                )

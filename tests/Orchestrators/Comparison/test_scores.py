@@ -103,7 +103,7 @@ def test_folders_are_searched_and_a_summary_names_its_neighbor(tmp_path: Path) -
     write(tmp_path / 'comparison.csv', [{'metric': 'PSNR'}])
     for entry in (tmp_path, summary):
         found = read_results([entry])
-        assert [row.get('picture') for row in found.pictures] == ['p0']
+        assert [row.picture for row in found.pictures] == ['p0']
         assert [row.number('parameters') for row in found.summaries] == [7]
     assert len(read_results([tmp_path, summary]).pictures) == 1
 
