@@ -6,12 +6,12 @@ from typing import Annotated, ClassVar, Literal
 
 from Configuration.FrozenConfiguration import Count, Options, Range
 from Configuration.ModelConfiguration import ModelConfiguration, Scale
+from Configuration.schedules import MultiStep, Schedule, check_schedule
 from Models.BenchmarkType import BenchmarkType
 from Models.LossType import LossType
 from Models.QualityType import QualityType
 from Models.RecipeType import RecipeType
 from Models.SamplingType import SamplingType
-from Models.ScheduleType import ScheduleType
 from Models.TrackerType import TrackerType
 
 
@@ -142,36 +142,8 @@ class TrainingConfiguration(ModelConfiguration):
     learning_rate: Annotated[float, Range(1e-12, 10)] = 4e-4
     """Adam's initial step size. 4e-4: the study's."""
 
-    schedule: ScheduleType = ScheduleType.MultiStep
-    """How the learning rate changes. The settings below that it does not use must keep their defaults, save
-    `milestones` and `gamma`, which every recipe inherits."""
-
-    milestones: tuple[Count, ...] = (20, 40, 60, 80)
-    """MultiStep: epochs after which the rate is multiplied by `gamma`. The study's. Others ignore it."""
-
-    gamma: Annotated[float, Range(0, 1)] = 0.5
-    """MultiStep and ReduceOnPlateau: factor on the learning rate each time. Others ignore it."""
-
-    minimum_rate: Annotated[float, Range(0, 10)] = 0.0
-    """Cosine, CosineRestarts, Cyclic and ReduceOnPlateau: the lowest learning rate."""
-
-    restart_after: Count = 50
-    """CosineRestarts: epochs of the first period, the paper's T_0. 50: the study's."""
-
-    restart_growth: Count = 1
-    """CosineRestarts: length of each period over that of the one before, the paper's T_mult. 1: the study's."""
-
-    cycle_epochs: Count = 10
-    """Cyclic: epochs from one lowest rate to the next. 10: within the 4 to 20 that the paper advises."""
-
-    patience: Annotated[int, Range(0)] = 10
-    """ReduceOnPlateau: validations in a row that may bring nothing new before the rate falls. 10: torch's."""
-
-    warmup_epochs: Annotated[int, Range(0)] = 0
-    """Epochs of a linear warm-up before the schedule, which begins after them and ends with the run."""
-
-    warmup_start: Annotated[float, Range(1e-6, 1)] = 0.1
-    """Where the warm-up begins, as a part of the rate that it leads to."""
+    schedule: Schedule = MultiStep((20, 40, 60, 80))
+    """How the learning rate changes. After epochs 20, 40, 60 and 80 it is halved: the study's."""
 
     accumulate: Count = 1
     """Batches whose gradients make one update: as `batch_size` times as large, in the memory of one batch. Each sample
@@ -234,7 +206,7 @@ class TrainingConfiguration(ModelConfiguration):
 
     best_by: QualityType = QualityType.PSNR
     """The metric whose mean over `valid_scales` decides what `best` is, when to stop early and what
-    `ScheduleType.ReduceOnPlateau` looks at. PSNR, as the field has it."""
+    the schedule `ReduceOnPlateau` looks at. PSNR, as the field has it."""
 
     best_after_epoch: Annotated[int, Range(0)] = 0
     """Epochs before `best` may be kept and validations count for `stop_after`. 0: from the first validation on."""
@@ -281,8 +253,7 @@ class TrainingConfiguration(ModelConfiguration):
     @property
     def may_change_on_resume(self) -> tuple[str, ...]:
         """`MAY_CHANGE_ON_RESUME` without the settings that this recipe's learning rates depend on."""
-        decisive = _DECISIVE_FOR_RATES.get(self.schedule)
-        return tuple(name for name in self.MAY_CHANGE_ON_RESUME if name != decisive)
+        return tuple(name for name in self.MAY_CHANGE_ON_RESUME if name not in self.schedule.decisive)
 
     def check(self) -> None:
         """Refuse settings that contradict each other."""
@@ -296,7 +267,7 @@ class TrainingConfiguration(ModelConfiguration):
                 raise ValueError(f"{name} must be a folder's path instead of BenchmarkType.BENCHMARK.")
         self._check_training_data()
         self._check_sampling()
-        self._check_schedule()
+        check_schedule(self.schedule, epochs=self.epochs, learning_rate=self.learning_rate)
         if self.best_after_epoch >= self.epochs:
             raise ValueError(
                 f'best_after_epoch must be less than epochs, got {self.best_after_epoch} and {self.epochs}: '
@@ -345,51 +316,3 @@ class TrainingConfiguration(ModelConfiguration):
                 f'queries must be a square number for SamplingType.Window, such as {side**2} or {(side + 1) ** 2}, '
                 f'got {self.queries}.'
             )
-
-    def _check_schedule(self) -> None:
-        if list(self.milestones) != sorted(set(self.milestones)):
-            raise ValueError(f'milestones must rise, got {self.milestones}.')
-        for name, schedules in _USED_BY.items():
-            default = getattr(TrainingConfiguration, name)
-            if self.schedule not in schedules and getattr(self, name) != default:
-                raise ValueError(
-                    f'{name} has no effect with ScheduleType.{self.schedule.name}, only with '
-                    f'{", ".join(schedule.name for schedule in schedules)}: leave it {default:g}, '
-                    f'got {getattr(self, name):g}.'
-                )
-        if self.minimum_rate > self.learning_rate:
-            raise ValueError(
-                f'minimum_rate must be at most learning_rate, got {self.minimum_rate:g} and {self.learning_rate:g}.'
-            )
-        if self.schedule is ScheduleType.ReduceOnPlateau and self.gamma == 1:
-            raise ValueError(
-                'gamma must be below 1 for ScheduleType.ReduceOnPlateau, got 1: the rate would never fall.'
-            )
-        if self.warmup_epochs >= self.epochs:
-            raise ValueError(
-                f'warmup_epochs must be less than epochs, got {self.warmup_epochs} and {self.epochs}: '
-                'the warm-up would never end.'
-            )
-        if self.schedule is ScheduleType.MultiStep and self.milestones and self.milestones[0] <= self.warmup_epochs:
-            raise ValueError(
-                f'milestones must lie after the warm-up of {self.warmup_epochs} epochs, got {self.milestones}.'
-            )
-
-
-_USED_BY = {
-    'minimum_rate': (
-        ScheduleType.Cosine, ScheduleType.CosineRestarts, ScheduleType.Cyclic, ScheduleType.ReduceOnPlateau,
-    ),
-    'restart_after': (ScheduleType.CosineRestarts,),
-    'restart_growth': (ScheduleType.CosineRestarts,),
-    'cycle_epochs': (ScheduleType.Cyclic,),
-    'patience': (ScheduleType.ReduceOnPlateau,),
-}  # fmt: skip
-"""Settings that only some schedules look at."""
-
-_DECISIVE_FOR_RATES = {
-    ScheduleType.Cosine: 'epochs',
-    ScheduleType.OneCycle: 'epochs',
-    ScheduleType.ReduceOnPlateau: 'validate_every',
-}
-"""Settings that other schedules leave free to change."""

@@ -16,12 +16,28 @@ from Configuration.recipes import (
     TrainSimpleLargerPatchScale,
     TrainSRNO,
 )
+from Configuration.schedules import (
+    Constant,
+    Cosine,
+    CosineRestarts,
+    Cyclic,
+    MultiStep,
+    OneCycle,
+    ReduceOnPlateau,
+)
 from Configuration.TrainingConfiguration import LossTerm, TrainingConfiguration
 
 __all__ = [
     'BaseTestingConfiguration',
+    'Constant',
+    'Cosine',
+    'CosineRestarts',
+    'Cyclic',
     'LossTerm',
+    'MultiStep',
+    'OneCycle',
     'Options',
+    'ReduceOnPlateau',
     'TrainCiaoSR',
     'TrainGradLoss',
     'TrainGramL1Loss',

@@ -10,13 +10,13 @@ epoch; and the random numbers are ours.
 """
 
 from Configuration.FrozenConfiguration import Options
+from Configuration.schedules import Cosine, CosineRestarts, MultiStep
 from Configuration.TrainingConfiguration import LossTerm, TrainingConfiguration
 from Models.BenchmarkType import BenchmarkType
 from Models.DecoderType import DecoderType
 from Models.LossType import LossType
 from Models.RecipeType import RecipeType
 from Models.SamplingType import SamplingType
-from Models.ScheduleType import ScheduleType
 
 
 class TrainSimple(TrainingConfiguration):
@@ -46,9 +46,7 @@ class TrainSGDR(TrainSimple):
     """
 
     recipe = RecipeType.SGDR
-    schedule = ScheduleType.CosineRestarts
-    restart_after = 50
-    minimum_rate = 2e-6
+    schedule = CosineRestarts(first_period=50, minimum_rate=2e-6)
 
 
 class TrainGradLoss(TrainSimple):
@@ -80,14 +78,14 @@ class TrainLIIF(TrainSimple):
     batch_size = 16
     learning_rate = 1e-4
     epochs = 1000
-    milestones = (200, 400, 600, 800)
+    schedule = MultiStep((200, 400, 600, 800))
 
 
 class TrainLTE(TrainLIIF):
     """LTE with EDSR or RDN, whose protocol is LIIF's.
 
     Lee, Jin, CVPR 2022, https://arxiv.org/abs/2111.08918. With SwinIR it was trained with batch_size = 32,
-    learning_rate = 2e-4 and milestones = (500, 800, 900, 950).
+    learning_rate = 2e-4 and schedule = MultiStep((500, 800, 900, 950)).
     """
 
     recipe = RecipeType.LTE
@@ -109,9 +107,7 @@ class TrainSRNO(TrainSimple):
     valid_scales = (2,)
     learning_rate = 4e-4
     epochs = 1050
-    schedule = ScheduleType.Cosine
-    warmup_epochs = 50
-    warmup_start = 0.1
+    schedule = Cosine(warmup=50, warmup_start=0.1)
 
 
 class TrainHIIF(TrainSimple):
@@ -127,10 +123,7 @@ class TrainHIIF(TrainSimple):
     batch_size = 16
     learning_rate = 4e-4
     epochs = 1050
-    schedule = ScheduleType.Cosine
-    minimum_rate = 2e-6
-    warmup_epochs = 50
-    warmup_start = 0.005
+    schedule = Cosine(minimum_rate=2e-6, warmup=50, warmup_start=0.005)
 
 
 class TrainCiaoSR(TrainLIIF):
@@ -160,5 +153,5 @@ class TrainQuickStart(TrainSimple):
     batch_size = 8
     epochs = 20
     learning_rate = 1e-3
-    milestones = (12, 16, 18)
+    schedule = MultiStep((12, 16, 18))
     validate_every = 5

@@ -8,7 +8,6 @@ from Models.QualityType import QualityType
 from Models.RecipeType import RecipeType
 from Models.SamplingType import SamplingType
 from Models.SavedModelType import SavedModelType
-from Models.ScheduleType import ScheduleType
 from Models.TestingStrategy import TestingStrategy
 from Models.TrackerType import TrackerType
 
@@ -21,7 +20,6 @@ __all__ = [
     'RecipeType',
     'SamplingType',
     'SavedModelType',
-    'ScheduleType',
     'TestingStrategy',
     'TrackerType',
 ]

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from Configuration import (
     BaseTestingConfiguration,
+    CosineRestarts,
+    MultiStep,
     TrainGradLoss,
     TrainGramL1Loss,
     TrainingConfiguration,
@@ -21,7 +23,6 @@ from Configuration import (
 )
 from Configuration.FrozenConfiguration import Options
 from Models import BenchmarkType, DecoderType, EncoderType, QualityType, SavedModelType
-from Models.ScheduleType import ScheduleType
 from Orchestrators.TestingOrchestrator import TestingOrchestrator
 from Orchestrators.TrainingOrchestrator import TrainingOrchestrator
 from Utilities.command_line import run_command
@@ -45,7 +46,6 @@ def small(
     """
     hidden = (64, 64, 64)
     options = Options(hidden=hidden) if decoder is DecoderType.LIIF else Options(hidden=hidden, hidden_dim=64)
-    is_sgdr = kind.schedule is ScheduleType.CosineRestarts
     return kind(
         encoder=EncoderType.EDSR,
         decoder=decoder,
@@ -58,9 +58,7 @@ def small(
         batch_size=16,
         epochs=10,
         learning_rate=1e-3,
-        milestones=(2, 4, 6, 8),
-        restart_after=5 if is_sgdr else TrainingConfiguration.restart_after,
-        minimum_rate=5e-6 if is_sgdr else TrainingConfiguration.minimum_rate,
+        schedule=CosineRestarts(5, minimum_rate=5e-6) if kind is TrainSGDR else MultiStep((2, 4, 6, 8)),
         seed=seed,
         validate_every=10,
         save_path=str(folder),

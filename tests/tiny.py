@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from Configuration import Options, TrainSimple
+from Configuration import MultiStep, Options, TrainSimple
 from Models import RecipeType
 from Orchestrators.TrainingOrchestrator import TrainingOrchestrator
 from Utilities.command_line import run_command
@@ -28,7 +28,7 @@ class TrainTiny(TrainSimple):
     repeat = 4
     batch_size = 4
     epochs = 4
-    milestones = (2,)
+    schedule = MultiStep((2,))
     learning_rate = 1e-2
     trackers = ()
     curves = False

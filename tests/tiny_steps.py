@@ -7,16 +7,16 @@ from typing import Any
 
 import torch
 
-from Configuration import TrainSimple
+from Configuration import Constant
 from Datasets.TrainingCrops import TrainingBatch
 from Losses.Own import Own
 from Losses.PixelL1 import PixelL1
 from Losses.WeightedSum import WeightedSum
 from Models import DecoderType, EncoderType, SamplingType
 from Models.Decoders import LIIF
-from Orchestrators.Steps.build import build_schedule
 from Orchestrators.Steps.Learner import Learner, LearnerSettings, Share
 from Orchestrators.Steps.ReconstructionStep import ReconstructionStep
+from Orchestrators.Steps.schedules import run_schedule
 from tests.tiny_networks import tiny
 from Utilities.Checkpoint import content_hash
 from Utilities.coordinates import coordinates_of, pixel_centers
@@ -66,8 +66,12 @@ def tiny_step(
     """A step of fresh, seeded weights, that was told that an epoch has so many batches."""
     network = tiny(encoder, decoder).train().to(device)
     chosen = optimizer(network.parameters(), lr=rate, fused=fused)
-    make_schedule = functools.partial(build_schedule, TrainSimple(), chosen)
-    learner = Learner(network, chosen, make_schedule, LearnerSettings(**settings))
+    learner = Learner(
+        network,
+        chosen,
+        lambda updates: run_schedule(Constant(), chosen, epochs=100, updates_per_epoch=updates),
+        LearnerSettings(**settings),
+    )
     losses = {'PixelL1': PixelL1(), 'Own': Own()}
     objective = WeightedSum([(name, losses[name], weight) for name, weight in network.decoder.published_losses])
     step = TinyStep(learner, objective, SamplingType.Scattered)

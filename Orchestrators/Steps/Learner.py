@@ -13,7 +13,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
-from Orchestrators.Steps.schedules import Schedule
+from Orchestrators.Steps.schedules import RunningSchedule
 from Orchestrators.Steps.Updater import Updater
 from Orchestrators.Steps.WeightAverage import WeightAverage
 from Utilities.distributed import ALONE, Ranks
@@ -95,13 +95,13 @@ class Learner:
         ranks: the processes that learn together, each from its part of every batch.
     """
 
-    schedule: Schedule
+    schedule: RunningSchedule
 
     def __init__(
         self,
         network: nn.Module,
         optimizer: Optimizer,
-        make_schedule: Callable[[int], Schedule],
+        make_schedule: Callable[[int], RunningSchedule],
         settings: LearnerSettings = _PLAIN,
         ranks: Ranks = ALONE,
     ) -> None:

@@ -1,15 +1,11 @@
 """From a configuration to what learns by it. Configurations are unpacked here and no further down."""
 
-import functools
-
 import torch
 from torch import nn
-from torch.optim import Optimizer
 
 from Configuration.TrainingConfiguration import TrainingConfiguration
-from Models.ScheduleType import ScheduleType
-from Orchestrators.Steps import schedules
 from Orchestrators.Steps.Learner import Learner, LearnerSettings
+from Orchestrators.Steps.schedules import RunningSchedule, run_schedule
 from Utilities.devices import check_compiler
 from Utilities.distributed import ALONE, Ranks
 
@@ -35,32 +31,8 @@ def build_learner(network: nn.Module, recipe: TrainingConfiguration, ranks: Rank
         channels_last=recipe.channels_last,
         compile=recipe.compile,
     )
-    return Learner(network, optimizer, functools.partial(build_schedule, recipe, optimizer), settings, ranks)
 
+    def make_schedule(updates_per_epoch: int) -> RunningSchedule:
+        return run_schedule(recipe.schedule, optimizer, epochs=recipe.epochs, updates_per_epoch=updates_per_epoch)
 
-def build_schedule(recipe: TrainingConfiguration, optimizer: Optimizer, updates_per_epoch: int) -> schedules.Schedule:
-    """The recipe's learning rates, beginning with the optimizer's."""
-    epochs = recipe.epochs - recipe.warmup_epochs
-    per_iteration = recipe.schedule in {ScheduleType.OneCycle, ScheduleType.Cyclic}
-    match recipe.schedule:
-        case ScheduleType.MultiStep:
-            milestones = tuple(epoch - recipe.warmup_epochs for epoch in recipe.milestones)
-            scheduler = schedules.multi_step(optimizer, milestones, recipe.gamma)
-        case ScheduleType.Cosine:
-            scheduler = schedules.cosine(optimizer, epochs, recipe.minimum_rate)
-        case ScheduleType.CosineRestarts:
-            scheduler = schedules.cosine_restarts(
-                optimizer, recipe.restart_after, recipe.restart_growth, recipe.minimum_rate
-            )
-        case ScheduleType.OneCycle:
-            scheduler = schedules.one_cycle(optimizer, epochs * updates_per_epoch)
-        case ScheduleType.Cyclic:
-            scheduler = schedules.cyclic(optimizer, recipe.cycle_epochs * updates_per_epoch, recipe.minimum_rate)
-        case ScheduleType.ReduceOnPlateau:
-            scheduler = schedules.reduce_on_plateau(optimizer, recipe.gamma, recipe.patience, recipe.minimum_rate)
-    return schedules.Schedule(
-        scheduler,
-        per_iteration=per_iteration,
-        warmup_steps=recipe.warmup_epochs * (updates_per_epoch if per_iteration else 1),
-        warmup_start=recipe.warmup_start,
-    )
+    return Learner(network, optimizer, make_schedule, settings, ranks)

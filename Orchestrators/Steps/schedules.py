@@ -1,4 +1,4 @@
-"""Learning-rate schedules: torch's, with a warm-up before any of them.
+"""Schedules of the learning rate at work: torch's, with a warm-up before any of them.
 
 Only those of torch's whose rates do not depend on the way there are used, so that a resumed run has the same rates to
 the last bit; `CosineAnnealingLR`, for one, computes each rate from the one before. Each function sets the rate that its
@@ -17,14 +17,25 @@ from torch.optim.lr_scheduler import (
     ReduceLROnPlateau,
 )
 
+from Configuration.schedules import (
+    Constant,
+    Cosine,
+    CosineRestarts,
+    Cyclic,
+    MultiStep,
+    OneCycle,
+    ReduceOnPlateau,
+    Schedule,
+)
 
-class Schedule:
+
+class RunningSchedule:
     """The learning rate of a run: a linear warm-up, if there is one, and then what a scheduler says.
 
     Args:
         scheduler: just built, so that the optimizer has the rate that it begins with.
-        per_iteration: it goes on after each batch instead of each epoch. The warm-up does as well.
-        warmup_steps: batches or epochs of the warm-up.
+        per_update: it goes on after each update instead of each epoch. The warm-up does as well.
+        warmup_steps: updates or epochs of the warm-up.
         warmup_start: where the warm-up begins, as a part of the scheduler's first rate.
     """
 
@@ -32,12 +43,12 @@ class Schedule:
         self,
         scheduler: LRScheduler,
         *,
-        per_iteration: bool = False,
+        per_update: bool = False,
         warmup_steps: int = 0,
         warmup_start: float = 0.1,
     ) -> None:
         self._scheduler = scheduler
-        self._per_iteration = per_iteration
+        self._per_update = per_update
         self._warmup_steps = warmup_steps
         self._warmup_start = warmup_start
         self._first_rates = [group['lr'] for group in scheduler.optimizer.param_groups]
@@ -47,8 +58,8 @@ class Schedule:
 
     def end_batch(self) -> None:
         """After each update of the weights."""
-        if self._per_iteration:
-            self._step(None)
+        if self._per_update:
+            self._step()
 
     def end_epoch(self, score: float | None) -> None:
         """After each epoch.
@@ -56,8 +67,11 @@ class Schedule:
         Args:
             score: of its validation, higher is better; None if there was none.
         """
-        if not self._per_iteration:
-            self._step(score)
+        if not self._per_update:
+            self._step()
+        # Whatever the warm-up counts, a plateau is one of validations.
+        if isinstance(self._scheduler, ReduceLROnPlateau) and self._steps > self._warmup_steps and score is not None:
+            self._scheduler.step(score)
 
     def state_dict(self) -> dict[str, Any]:
         """Plain values for a checkpoint. The rate itself is part of the optimizer's."""
@@ -70,20 +84,57 @@ class Schedule:
         # Else torch would warn of a schedule that goes on before the first update, which was before the restart.
         self._scheduler.optimizer._opt_called = True  # type: ignore[attr-defined]
 
-    def _step(self, score: float | None) -> None:
+    def _step(self) -> None:
         self._steps += 1
         if self._steps <= self._warmup_steps:
             self._warm_up()
         elif not isinstance(self._scheduler, ReduceLROnPlateau):
             self._scheduler.step()
-        elif score is not None:
-            self._scheduler.step(score)
 
     def _warm_up(self) -> None:
         done = self._steps / self._warmup_steps
         part = self._warmup_start + (1 - self._warmup_start) * done if done < 1 else 1.0
         for group, rate in zip(self._scheduler.optimizer.param_groups, self._first_rates, strict=True):
             group['lr'] = part * rate
+
+
+def run_schedule(schedule: Schedule, optimizer: Optimizer, *, epochs: int, updates_per_epoch: int) -> RunningSchedule:
+    """Begin a schedule, whose lengths become steps: epochs, or updates where the rate changes with each.
+
+    Args:
+        schedule: what a recipe says.
+        optimizer: has the run's learning rate, and is given the schedule's first one.
+        epochs: of the run.
+        updates_per_epoch: of the weights.
+
+    Raises:
+        ValueError: for a warm-up that takes the whole run.
+    """
+    per_update = schedule.counted == 'updates' or isinstance(schedule, OneCycle | Cyclic)
+    unit = updates_per_epoch if per_update and schedule.counted == 'epochs' else 1
+    warmup = schedule.warmup * unit
+    rest = epochs * (updates_per_epoch if per_update else 1) - warmup
+    if rest < 1:
+        raise ValueError(
+            f'warmup of the schedule must be less than {epochs * updates_per_epoch}, the updates of the run, got '
+            f'{schedule.warmup}: the warm-up would never end.'
+        )
+    match schedule:
+        case Constant():
+            scheduler = multi_step(optimizer, (), 1)
+        case MultiStep():
+            scheduler = multi_step(optimizer, tuple(each - warmup for each in schedule.milestones), schedule.gamma)
+        case Cosine():
+            scheduler = cosine(optimizer, rest, schedule.minimum_rate)
+        case CosineRestarts():
+            scheduler = cosine_restarts(optimizer, schedule.first_period, schedule.growth, schedule.minimum_rate)
+        case OneCycle():
+            scheduler = one_cycle(optimizer, rest)
+        case Cyclic():
+            scheduler = cyclic(optimizer, schedule.period * unit, schedule.minimum_rate)
+        case ReduceOnPlateau():
+            scheduler = reduce_on_plateau(optimizer, schedule.gamma, schedule.patience, schedule.minimum_rate)
+    return RunningSchedule(scheduler, per_update=per_update, warmup_steps=warmup, warmup_start=schedule.warmup_start)
 
 
 def multi_step(optimizer: Optimizer, milestones: tuple[int, ...], gamma: float) -> LRScheduler:

@@ -7,6 +7,16 @@ from typing import Any
 
 import torch
 
+from Configuration.schedules import (
+    Constant,
+    Cosine,
+    CosineRestarts,
+    Cyclic,
+    MultiStep,
+    OneCycle,
+    ReduceOnPlateau,
+    Schedule,
+)
 from Configuration.TrainingConfiguration import TrainingConfiguration
 from Models.Decoders.Decoder import Decoder
 from Utilities.Checkpoint import Checkpoint, CheckpointError, remove_leftovers
@@ -98,14 +108,53 @@ def _refuse_other_configuration(checkpoint: Checkpoint, recipe: TrainingConfigur
 def _as_of_today(found: Mapping[str, Any]) -> dict[str, Any]:
     """A checkpoint's configuration with the settings added since: it was trained as their defaults were then."""
     defaults = TrainingConfiguration(recipe='Defaults').to_dict()
-    kept = {name: value for name, value in found.items() if name not in _RETIRED}
+    kept = {name: value for name, value in found.items() if name not in _RETIRED | _FLAT_SCHEDULE.keys()}
     terms = found.get('losses')
     losses = None if terms is None else [{'options': {}} | term for term in terms]
-    return defaults | _DEFAULTS_THEN | kept | {'losses': losses}
+    return defaults | _DEFAULTS_THEN | kept | {'losses': losses, 'schedule': schedule_of(found)}
 
 
-_RETIRED = ('tensorboard', 'images_in_memory')
+_RETIRED = {'tensorboard', 'images_in_memory'}
 """Settings that are no more; none of them changed what a run learns."""
 
 _DEFAULTS_THEN = {'channels_last': False}
 """What a file that does not name a setting was trained with, where the default is another today."""
+
+_FLAT_SCHEDULE: dict[str, Any] = {
+    'schedule': 'MultiStep', 'milestones': (20, 40, 60, 80), 'gamma': 0.5, 'minimum_rate': 0.0, 'restart_after': 50,
+    'restart_growth': 1, 'cycle_epochs': 10, 'patience': 10, 'warmup_epochs': 0, 'warmup_start': 0.1,
+}  # fmt: skip
+"""The settings that a schedule was written as before it was a value, with their defaults."""
+
+
+def schedule_of(found: Mapping[str, Any]) -> dict[str, Any]:
+    """The schedule in a checkpoint's configuration, in today's form, if need be out of settings of its own.
+
+    Raises:
+        CheckpointError: for one that this version does not know.
+    """
+    written = found.get('schedule')
+    if isinstance(written, dict):
+        return written
+    flat = {name: found.get(name, default) for name, default in _FLAT_SCHEDULE.items()}
+    gamma, lowest = flat['gamma'], flat['minimum_rate']
+    warmup = {'warmup': flat['warmup_epochs'], 'warmup_start': flat['warmup_start']}
+    schedule: Schedule
+    match flat['schedule']:
+        case 'MultiStep' if flat['milestones']:
+            schedule = MultiStep(tuple(flat['milestones']), gamma, **warmup)
+        case 'MultiStep':
+            schedule = Constant(**warmup)
+        case 'Cosine':
+            schedule = Cosine(lowest, **warmup)
+        case 'CosineRestarts':
+            schedule = CosineRestarts(flat['restart_after'], flat['restart_growth'], lowest, **warmup)
+        case 'OneCycle':
+            schedule = OneCycle(**warmup)
+        case 'Cyclic':
+            schedule = Cyclic(flat['cycle_epochs'], lowest, **warmup)
+        case 'ReduceOnPlateau':
+            schedule = ReduceOnPlateau(gamma, flat['patience'], lowest, **warmup)
+        case unknown:
+            raise CheckpointError(f'The checkpoint has a schedule {unknown!r}, which this version does not know.')
+    return schedule.to_dict()

@@ -5,7 +5,13 @@ from typing import Any
 import pytest
 
 from Configuration import (
+    Constant,
+    Cosine,
+    CosineRestarts,
     LossTerm,
+    MultiStep,
+    OneCycle,
+    ReduceOnPlateau,
     TrainCiaoSR,
     TrainGradLoss,
     TrainGramL1Loss,
@@ -19,8 +25,9 @@ from Configuration import (
     TrainSimpleLargerPatchScale,
     TrainSRNO,
 )
+from Configuration.schedules import Schedule
 from Configuration.TrainingConfiguration import TrainingConfiguration
-from Models import BenchmarkType, LossType, SamplingType, ScheduleType
+from Models import BenchmarkType, LossType, SamplingType
 
 
 @pytest.mark.parametrize(
@@ -38,7 +45,8 @@ def test_recipes_follow_the_study(recipe: TrainingConfiguration, patch: int, sca
     """arXiv 2601.17723: 100 epochs, batch 32, Adam 4e-4 halved at 20, 40, 60, 80; DIV2K, each picture 40 times."""
     assert (recipe.input_patch, recipe.scale_range) == (patch, scales)
     assert (recipe.epochs, recipe.batch_size, recipe.learning_rate, recipe.repeat) == (100, 32, 4e-4, 40)
-    assert (recipe.milestones, recipe.gamma) == ((20, 40, 60, 80), 0.5)
+    if not isinstance(recipe, TrainSGDR):
+        assert recipe.schedule == MultiStep((20, 40, 60, 80), gamma=0.5)
     assert recipe.train_data is BenchmarkType.DIV2K
 
 
@@ -50,8 +58,7 @@ def test_the_quick_start_needs_no_data() -> None:
 def test_the_studys_other_recipes_differ_in_one_thing() -> None:
     """arXiv 2601.17723: warm restarts each 50 epochs down to 2e-6; losses of weight 0.5 besides L1."""
     sgdr, gradient, gram = TrainSGDR(), TrainGradLoss(), TrainGramL1Loss()
-    assert sgdr.schedule is ScheduleType.CosineRestarts
-    assert (sgdr.restart_after, sgdr.restart_growth, sgdr.minimum_rate) == (50, 1, 2e-6)
+    assert sgdr.schedule == CosineRestarts(first_period=50, growth=1, minimum_rate=2e-6)
     assert gradient.losses == (LossTerm(LossType.PixelL1, 1), LossTerm(LossType.GradientL1, 0.5))
     assert gram.losses == (LossTerm(LossType.PixelL1, 1), LossTerm(LossType.GramRGB, 0.5))
     assert gradient.sampling is SamplingType.Window
@@ -77,10 +84,11 @@ def test_published_protocols(
     assert (recipe.epochs, recipe.scale_range, recipe.queries) == (epochs, (1, 4), None)
     assert recipe.train_data is BenchmarkType.DIV2K
     assert recipe.losses is None, 'what the decoder was published with'
-    if recipe.schedule is ScheduleType.MultiStep:
-        assert (recipe.milestones, recipe.gamma, recipe.warmup_epochs) == ((200, 400, 600, 800), 0.5, 0)
-    else:
-        assert (recipe.schedule, recipe.warmup_epochs) == (ScheduleType.Cosine, 50)
+    assert recipe.schedule in {
+        MultiStep((200, 400, 600, 800), gamma=0.5),
+        Cosine(minimum_rate=0, warmup=50, warmup_start=0.1),
+        Cosine(minimum_rate=2e-6, warmup=50, warmup_start=0.005),
+    }
 
 
 @pytest.mark.parametrize(
@@ -89,17 +97,8 @@ def test_published_protocols(
         ({'sampling': SamplingType.Window, 'queries': 60}, 'square number for SamplingType.Window, such as 49 or 64'),
         ({'sampling': SamplingType.Crop, 'queries': 64}, 'queries has no effect with SamplingType.Crop'),
         ({'input_patch': 9, 'scale_range': (1.15, 2), 'queries': 105}, 'queries must be at most 100'),
-        (
-            {'restart_after': 10},
-            'restart_after has no effect with ScheduleType.MultiStep, only with CosineRestarts: le',
-        ),
-        ({'minimum_rate': 1e-6}, 'minimum_rate has no effect with ScheduleType.MultiStep'),
-        ({'schedule': ScheduleType.Cosine, 'cycle_epochs': 5}, 'cycle_epochs has no effect with ScheduleType.Cosine'),
-        ({'schedule': ScheduleType.Cosine, 'minimum_rate': 1e-3}, 'minimum_rate must be at most learning_rate'),
-        ({'schedule': ScheduleType.ReduceOnPlateau, 'gamma': 1.0}, 'gamma must be below 1'),
-        ({'warmup_epochs': 100}, 'warmup_epochs must be less than epochs, got 100 and 100'),
-        ({'warmup_epochs': 20}, 'milestones must lie after the warm-up of 20 epochs'),
-        ({'milestones': (40, 20)}, 'milestones must rise'),
+        ({'schedule': Cosine(1e-3)}, 'minimum_rate of the schedule must be at most learning_rate, got 0.001 and'),
+        ({'schedule': Constant(warmup=100)}, 'warmup of the schedule must be less than epochs, got 100 and 100'),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(settings: dict[str, Any], message: str) -> None:
@@ -111,6 +110,7 @@ def test_a_setting_that_decides_the_rates_may_not_change_on_resuming() -> None:
     """Other epochs would be another cosine wave."""
     assert 'epochs' in TrainSimple().may_change_on_resume
     assert 'epochs' in TrainSGDR().may_change_on_resume
-    for schedule in (ScheduleType.Cosine, ScheduleType.OneCycle):
+    schedules: tuple[Schedule, ...] = (Cosine(), OneCycle())
+    for schedule in schedules:
         assert 'epochs' not in TrainSimple(schedule=schedule).may_change_on_resume
-    assert 'validate_every' not in TrainSimple(schedule=ScheduleType.ReduceOnPlateau).may_change_on_resume
+    assert 'validate_every' not in TrainSimple(schedule=ReduceOnPlateau()).may_change_on_resume

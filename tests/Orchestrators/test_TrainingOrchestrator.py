@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 
+from Configuration import Constant, MultiStep
 from Models import DecoderType, SavedModelType, TrackerType
 from Orchestrators.Prediction.file_names import checkpoint_path
 from Orchestrators.Training.Progress import Progress
@@ -64,7 +65,7 @@ def test_a_run_learns_and_writes_what_it_says(caplog: pytest.LogCaptureFixture) 
 @pytest.mark.usefixtures('pictures')
 def test_the_learning_rate_follows_the_milestones(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    train(epochs=4, milestones=(1, 3), gamma=0.1, learning_rate=0.01)
+    train(epochs=4, schedule=MultiStep((1, 3), gamma=0.1), learning_rate=0.01)
     rates = [line.split('rate ')[1].split()[0] for line in caplog.messages if line.startswith('Epoch')]
     assert rates == ['0.01', '0.001', '0.001', '0.0001']
 
@@ -97,7 +98,7 @@ def test_a_longer_run_goes_on_from_the_finished_one(pictures: None, tmp_path: Pa
 
 # Stopping and being killed
 
-LONG = {'epochs': 150, 'milestones': (50,), 'validate_every': 3}
+LONG = {'epochs': 150, 'schedule': MultiStep((50,)), 'validate_every': 3}
 
 
 @pytest.mark.usefixtures('pictures')
@@ -129,7 +130,7 @@ def test_ctrl_c_saves_the_step_under_way(workers: int, tmp_path: Path) -> None:
             time.sleep(0.005)
         os.kill(process.pid, signal.SIGINT)
 
-    process = start(tmp_path, epochs=1000, milestones=(), validate_every=1000, repeat=200, workers=workers)
+    process = start(tmp_path, epochs=1000, schedule=Constant(), validate_every=1000, repeat=200, workers=workers)
     after_the_first_epoch(process)
     process.join(30)
     assert process.exitcode == 130
@@ -143,10 +144,10 @@ def test_ctrl_c_saves_the_step_under_way(workers: int, tmp_path: Path) -> None:
 @pytest.mark.usefixtures('pictures')
 def test_two_runs_in_one_folder(tmp_path: Path) -> None:
     """FAULTS case 41: the second is refused at once, and names the first."""
-    first = start(tmp_path, epochs=1000, milestones=())
+    first = start(tmp_path, epochs=1000, schedule=Constant())
     while not list(tmp_path.glob('*_last.pth')):
         time.sleep(0.01)
-    second = start(tmp_path, epochs=1000, milestones=())
+    second = start(tmp_path, epochs=1000, schedule=Constant())
     second.join(30)
     first.kill()
     first.join(30)

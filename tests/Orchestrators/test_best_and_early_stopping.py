@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from Models import QualityType, SavedModelType, ScheduleType
+from Configuration import ReduceOnPlateau
+from Models import QualityType, SavedModelType
 from Orchestrators.Prediction.file_names import checkpoint_path
 from Orchestrators.Training.Validated import ValidationStoppedError
 from Orchestrators.Training.Validation import Validation, ValidationResult
@@ -102,7 +103,7 @@ def test_a_metric_of_which_less_is_better(monkeypatch: pytest.MonkeyPatch) -> No
     from Models.Quality.LPIPS import LPIPS
 
     monkeypatch.setattr('Models.Quality.LPIPS.LPIPS.__init__', lambda self: super(LPIPS, self).__init__())
-    plateau: dict[str, Any] = {'schedule': ScheduleType.ReduceOnPlateau, 'patience': 0, 'epochs': 5}
+    plateau: dict[str, Any] = {'schedule': ReduceOnPlateau(patience=0), 'epochs': 5}
     distances = [0.5, 0.6, 0.3, 0.4, 0.2]
     script(monkeypatch, distances, QualityType.LPIPS)
     by_distance = train(best_by=QualityType.LPIPS, save_path='distance', **plateau)
@@ -139,7 +140,7 @@ def test_nothing_is_best_during_the_warm_up(monkeypatch: pytest.MonkeyPatch) -> 
     [
         ({'best_after_epoch': 4}, 'best_after_epoch must be less than epochs, got 4 and 4'),
         ({'stop_after': 0}, 'stop_after must be a whole number at least 1 or None, got 0'),
-        ({'best_by': 'PSNR'}, r"best_by must be a QualityType .*got 'PSNR'\. Did you mean QualityType\.PSNR"),
+        ({'best_by': 'PSNR'}, r"a QualityType .*got 'PSNR'\. Did you mean best_by = QualityType\.PSNR"),
     ],
 )
 def test_settings_that_can_not_be_meant_are_refused(settings: dict[str, Any], message: str) -> None:

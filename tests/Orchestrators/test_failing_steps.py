@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from Configuration import Constant
 from Datasets.TrainingCrops import TrainingBatch, TrainingCrops
 from Losses.PixelL1 import PixelL1
 from Models import SavedModelType
@@ -92,7 +93,7 @@ def test_what_is_not_finite_ends_the_run_and_is_found_in_its_files(
     if deferred:  # As on a GPU, where the update is skipped and the run ends a batch later.
         plain = torch.optim.Adam
         monkeypatch.setattr(torch.optim, 'Adam', lambda *given, **named: plain(*given, **named | {'fused': True}))
-    settings: dict[str, Any] = {'repeat': 2, 'milestones': ()}
+    settings: dict[str, Any] = {'repeat': 2, 'schedule': Constant()}
     TrainingOrchestrator(TrainTiny(epochs=1, **settings)).train()
     before = content_hash(Checkpoint.load(last_of(TrainTiny())).network)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import Datasets.loaders
+from Configuration import Constant, MultiStep
 from Datasets.TrainingCrops import TrainingCrops
 from Models import SavedModelType
 from Orchestrators.Prediction.file_names import checkpoint_path
@@ -19,8 +20,8 @@ from tests.killed_runs import fingerprint, output_of, processes_of, start, state
 from tests.tiny import TrainTiny
 
 # One step per epoch, so that a checkpoint is written after each.
-SAVES = {'epochs': 250, 'milestones': (80,), 'batch_size': 12, 'validate_every': 50}
-ENDLESS = {'epochs': 100_000, 'milestones': (), 'validate_every': 100_000, 'workers': 2}
+SAVES = {'epochs': 250, 'schedule': MultiStep((80,)), 'batch_size': 12, 'validate_every': 50}
+ENDLESS = {'epochs': 100_000, 'schedule': Constant(), 'validate_every': 100_000, 'workers': 2}
 LAST = checkpoint_path(TrainTiny(), SavedModelType.Last, '.')
 
 

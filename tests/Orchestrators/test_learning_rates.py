@@ -3,11 +3,12 @@
 No training: the optimizer and the schedule only, by the calls that the orchestrator makes.
 """
 
-import functools
+import dataclasses
 import io
 import itertools
 import math
 from collections.abc import Callable, Collection
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,21 +17,38 @@ from torch import nn
 
 import Configuration
 from Configuration import TrainSimple
+from Configuration.schedules import (
+    Constant,
+    Cosine,
+    CosineRestarts,
+    Cyclic,
+    MultiStep,
+    OneCycle,
+    ReduceOnPlateau,
+    Schedule,
+)
 from Configuration.TrainingConfiguration import TrainingConfiguration
-from Models import RecipeType, ScheduleType
-from Orchestrators.Steps.build import build_schedule
+from Models import RecipeType
 from Orchestrators.Steps.Learner import Learner
+from Orchestrators.Steps.schedules import RunningSchedule, run_schedule
 from Orchestrators.Steps.TrainingStep import TrainingStep
+from Orchestrators.Training.resuming import schedule_of
 
 BATCHES = 3
-SHORT: dict[ScheduleType, dict[str, Any]] = {
-    ScheduleType.MultiStep: {'milestones': (2, 3, 7), 'gamma': 0.3},
-    ScheduleType.Cosine: {'minimum_rate': 1e-6},
-    ScheduleType.CosineRestarts: {'restart_after': 2, 'restart_growth': 2, 'minimum_rate': 1e-6},
-    ScheduleType.OneCycle: {},
-    ScheduleType.Cyclic: {'cycle_epochs': 3, 'minimum_rate': 1e-6},
-    ScheduleType.ReduceOnPlateau: {'patience': 1, 'gamma': 0.3},
-}
+SHORT: tuple[Schedule, ...] = (
+    MultiStep((2, 3, 7), gamma=0.3),
+    Cosine(minimum_rate=1e-6),
+    CosineRestarts(first_period=2, growth=2, minimum_rate=1e-6),
+    OneCycle(),
+    Cyclic(period=3, minimum_rate=1e-6),
+    ReduceOnPlateau(patience=1, gamma=0.3),
+)
+IN_UPDATES: tuple[Schedule, ...] = (
+    MultiStep((4, 8, 20), gamma=0.3, counted='updates'),
+    Cosine(minimum_rate=1e-6, counted='updates'),
+    CosineRestarts(first_period=4, growth=2, minimum_rate=1e-6, counted='updates'),
+    Cyclic(period=7, minimum_rate=1e-6, counted='updates'),
+)
 
 
 class OneWeight(nn.Module):
@@ -45,7 +63,11 @@ class RatesOnly(TrainingStep[Any]):
     def __init__(self, recipe: TrainingConfiguration) -> None:
         network = OneWeight()
         optimizer = torch.optim.SGD(network.parameters(), lr=recipe.learning_rate)
-        self.learner = Learner(network, optimizer, functools.partial(build_schedule, recipe, optimizer))
+
+        def make_schedule(updates: int) -> RunningSchedule:
+            return run_schedule(recipe.schedule, optimizer, epochs=recipe.epochs, updates_per_epoch=updates)
+
+        self.learner = Learner(network, optimizer, make_schedule)
         super().__init__({'weight': self.learner})
         self.start(BATCHES)
 
@@ -108,14 +130,48 @@ def all_stops(recipe: TrainingConfiguration) -> list[tuple[int, int]]:
 
 
 @pytest.mark.parametrize('warmup', [0, 1])
-@pytest.mark.parametrize('schedule', ScheduleType)
-def test_every_schedule_stopped_anywhere_goes_on(schedule: ScheduleType, warmup: int) -> None:
-    recipe = TrainSimple(schedule=schedule, epochs=9, warmup_epochs=warmup, **SHORT[schedule])
+@pytest.mark.parametrize('schedule', SHORT + IN_UPDATES, ids=repr)
+def test_every_schedule_stopped_anywhere_goes_on(schedule: Schedule, warmup: int) -> None:
+    recipe = TrainSimple(schedule=dataclasses.replace(schedule, warmup=warmup), epochs=9)
     expected = rates(recipe)
     assert len(expected) == 9 * BATCHES
     assert len(set(expected)) > 2
     for stop in all_stops(recipe):
         assert rates(recipe, [stop]) == expected, stop
+
+
+# By version 0.1.0+3460dae, whose schedules were flat settings: nine epochs of three updates, all rates, and what a
+# checkpoint holds after the first update of epoch 5.
+FLAT = torch.load(Path(__file__).parents[1] / 'references' / 'flat_schedules.pth', weights_only=True)
+FLAT_TODAY: tuple[Schedule, ...] = (
+    MultiStep((3, 4, 7), gamma=0.3),
+    Cosine(minimum_rate=1e-6),
+    CosineRestarts(first_period=2, growth=2, minimum_rate=1e-6),
+    OneCycle(),
+    Cyclic(period=3, minimum_rate=1e-6),
+    ReduceOnPlateau(patience=0, gamma=0.3, minimum_rate=1e-6),
+    Constant(),
+)
+
+
+@pytest.mark.parametrize('number', range(14))
+def test_a_schedule_of_flat_settings_goes_on_as_it_would_have_then(number: int) -> None:
+    stored, warmup = FLAT[number], 2 * (number // 7)
+    schedule = dataclasses.replace(FLAT_TODAY[number % 7], warmup=warmup, warmup_start=0.25 if warmup else 0.1)
+    recipe = TrainSimple(schedule=schedule, epochs=9)
+    flat = stored['configuration'] | ({} if warmup else {'warmup_start': 0.1})
+    assert schedule_of(flat) == recipe.to_dict()['schedule']
+    step = RatesOnly(recipe)
+    step.learner.optimizer.param_groups[0]['lr'] = stored['optimizer']['param_groups'][0]['lr']
+    step.learner.schedule.load_state_dict(stored['schedule'])
+    found = []
+    for epoch, batch in itertools.product(range(9), range(BATCHES)):
+        if (epoch, batch) >= (4, 1):
+            found.append(step.learner.rate)
+            step.learn()
+            if batch == BATCHES - 1:
+                step.end_epoch(None if epoch % 4 == 3 else 30.0 - epoch)
+    assert found == stored['rates'][13:]
 
 
 @pytest.mark.parametrize('member', RecipeType, ids=lambda member: member.name)
@@ -144,13 +200,13 @@ def replayed(step: RatesOnly, recipe: TrainingConfiguration) -> RatesOnly:
 
 @pytest.mark.parametrize(
     ('schedule', 'mistake'),
-    [*((schedule, without_the_schedule) for schedule in ScheduleType), (ScheduleType.MultiStep, replayed)],
+    [*((schedule, without_the_schedule) for schedule in SHORT + IN_UPDATES), (SHORT[0], replayed)],
 )
 def test_a_schedule_that_is_not_resumed_would_be_found(
-    schedule: ScheduleType, mistake: Callable[[RatesOnly, TrainingConfiguration], RatesOnly]
+    schedule: Schedule, mistake: Callable[[RatesOnly, TrainingConfiguration], RatesOnly]
 ) -> None:
     """The negative controls: with the optimizer's state alone, or replayed, the rates differ after many stops."""
-    recipe = TrainSimple(schedule=schedule, epochs=9, **SHORT[schedule])
+    recipe = TrainSimple(schedule=schedule, epochs=9)
     expected = rates(recipe)
     stops = all_stops(recipe)
     found = [stop for stop in stops if rates(recipe, [stop], mistake) != expected]
@@ -159,9 +215,9 @@ def test_a_schedule_that_is_not_resumed_would_be_found(
 
 def test_the_unit_of_each_schedule() -> None:
     """Per epoch: one rate in an epoch. Per batch: another one after each."""
-    for schedule, settings in SHORT.items():
-        recipe = TrainSimple(schedule=schedule, epochs=9, **settings)
+    for schedule in SHORT:
+        recipe = TrainSimple(schedule=schedule, epochs=9)
         found = rates(recipe)
         first_epochs = [len(set(found[epoch * BATCHES : (epoch + 1) * BATCHES])) for epoch in range(3)]
-        per_batch = schedule in {ScheduleType.OneCycle, ScheduleType.Cyclic}
+        per_batch = isinstance(schedule, OneCycle | Cyclic)
         assert max(first_epochs) == (BATCHES if per_batch else 1), schedule

@@ -1,5 +1,6 @@
 """Every recipe trains, on tiny pictures and networks, and a stop in the middle of it leaves no trace."""
 
+import dataclasses
 import logging
 import os
 import signal
@@ -9,8 +10,9 @@ from typing import Any
 import pytest
 
 import Configuration
+from Configuration.schedules import Cosine, CosineRestarts, Cyclic, MultiStep, OneCycle, ReduceOnPlateau, Schedule
 from Configuration.TrainingConfiguration import LossTerm, TrainingConfiguration
-from Models import DecoderType, LossType, RecipeType, SamplingType, SavedModelType, ScheduleType
+from Models import DecoderType, LossType, RecipeType, SamplingType, SavedModelType
 from Orchestrators.Prediction.file_names import checkpoint_path
 from Orchestrators.Steps.ReconstructionStep import ReconstructionStep
 from Orchestrators.TrainingOrchestrator import TrainingOrchestrator
@@ -26,9 +28,9 @@ def tiny_version(name: str, decoder: DecoderType, **settings: Any) -> TrainingCo
     """The recipe, with its losses, sampling, schedule and scales, on what takes milliseconds."""
     recipe: type[TrainingConfiguration] = getattr(Configuration, f'Train{name}')
     whole = recipe()
-    shorter = {'warmup_epochs': min(whole.warmup_epochs, 1)}
-    if whole.schedule is ScheduleType.CosineRestarts:
-        shorter['restart_after'] = 1
+    schedule: Schedule = dataclasses.replace(whole.schedule, warmup=min(whole.schedule.warmup, 1))
+    if isinstance(schedule, CosineRestarts):
+        schedule = dataclasses.replace(schedule, first_period=1)
     return recipe(
         **{
             'decoder': decoder,
@@ -48,7 +50,7 @@ def tiny_version(name: str, decoder: DecoderType, **settings: Any) -> TrainingCo
             'curves': False,
             'device': 'cpu',
         }
-        | shorter
+        | {'schedule': schedule}
         | settings
     )
 
@@ -123,10 +125,21 @@ def check_loss_terms(recipe: TrainingConfiguration, messages: list[str], line: s
     assert values['loss'] > 0
 
 
-@pytest.mark.parametrize('schedule', [ScheduleType.OneCycle, ScheduleType.Cyclic, ScheduleType.ReduceOnPlateau])
+@pytest.mark.parametrize(
+    'schedule',
+    [
+        OneCycle(),
+        Cyclic(),
+        ReduceOnPlateau(),
+        MultiStep((2, 4), counted='updates'),
+        Cosine(warmup=2, counted='updates'),
+        ReduceOnPlateau(patience=0, warmup=2, counted='updates'),
+    ],
+    ids=repr,
+)
 @pytest.mark.parametrize('sampling', [SamplingType.Window, SamplingType.Crop])
 def test_other_schedules_and_samplings_run_and_resume(
-    schedule: ScheduleType, sampling: SamplingType, make_pictures: PictureMaker, monkeypatch: pytest.MonkeyPatch
+    schedule: Schedule, sampling: SamplingType, make_pictures: PictureMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_pictures()
     settings: dict[str, Any] = {'schedule': schedule, 'sampling': sampling, 'validate_every': 1}
@@ -137,9 +150,9 @@ def test_other_schedules_and_samplings_run_and_resume(
 
 def test_other_epochs_are_refused_where_they_would_be_other_rates(make_pictures: PictureMaker) -> None:
     make_pictures()
-    train(TrainTiny(epochs=1, schedule=ScheduleType.Cosine))
+    train(TrainTiny(epochs=1, schedule=Cosine()))
     with pytest.raises(ValueError, match='epochs: 1 in the file, 2 in the recipe'):
-        train(TrainTiny(epochs=2, schedule=ScheduleType.Cosine))
+        train(TrainTiny(epochs=2, schedule=Cosine()))
 
 
 def test_pixels_in_a_window_are_learned_as_well_as_scattered_ones(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from Configuration import MultiStep
 from Models import DecoderType, SavedModelType
 from Orchestrators.Prediction.file_names import checkpoint_path
 from Orchestrators.Steps.TrainingStep import TrainingStep
@@ -25,7 +26,7 @@ ALL = {
     'channels_last': True,
     'batch_size': 3,
     'epochs': 2,
-    'milestones': (1,),
+    'schedule': MultiStep((1,)),
 }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from Configuration import Constant, MultiStep
 from Datasets.loaders import EpochBatches
 from Models import BenchmarkType, DecoderType, EncoderType, QualityType, SavedModelType
 from Orchestrators.Prediction.file_names import checkpoint_path
@@ -68,7 +69,7 @@ def output_of(folder: Path) -> str:
     ids=['uneven', 'empty', 'all', 'idle'],
 )
 def test_two_processes_learn_what_one_learns(settings: dict[str, Any], folders: list[Path], tmp_path: Path) -> None:
-    settings = {'epochs': 2, 'milestones': (1,), 'learning_rate': 1e-4} | settings
+    settings = {'epochs': 2, 'schedule': MultiStep((1,)), 'learning_rate': 1e-4} | settings
     assert ranks.run_ranks(ranks.train, folders, **settings) == [0, 0], output_of(folders[0])
     expected = trained_alone(tmp_path / 'alone', **settings)
     found = last_of(folders[0], **settings)
@@ -88,7 +89,7 @@ def test_two_processes_learn_what_one_learns(settings: dict[str, Any], folders: 
 
 
 def test_the_logged_means_are_those_of_all_samples(folders: list[Path], tmp_path: Path) -> None:
-    settings = {'batch_size': 5, 'epochs': 1, 'milestones': ()}
+    settings = {'batch_size': 5, 'epochs': 1, 'schedule': Constant()}
     ranks.run_ranks(ranks.train, folders, **settings)
     trained_alone(tmp_path / 'alone', **settings)
     rows = []
@@ -101,7 +102,7 @@ def test_the_logged_means_are_those_of_all_samples(folders: list[Path], tmp_path
 
 
 def test_one_process_begins_two_go_on_and_one_ends(folders: list[Path], tmp_path: Path) -> None:
-    settings = {'batch_size': 5, 'milestones': (2,), 'learning_rate': 1e-4}
+    settings = {'batch_size': 5, 'schedule': MultiStep((2,)), 'learning_rate': 1e-4}
     trained_alone(folders[0], epochs=1, **settings)
     assert ranks.run_ranks(ranks.train, folders, epochs=2, **settings) == [0, 0], output_of(folders[0])
     assert 'Continuing after epoch 1' in output_of(folders[0])
@@ -113,7 +114,7 @@ def test_one_process_begins_two_go_on_and_one_ends(folders: list[Path], tmp_path
 @pytest.mark.parametrize('count', [1, 2], ids=['one', 'two'])
 def test_a_signal_to_the_second_stops_both_and_the_run_goes_on(count: int, folders: list[Path], tmp_path: Path) -> None:
     """In the middle of an update, so that the gradients of both are in the file."""
-    settings = {'batch_size': 3, 'accumulate': 3, 'epochs': 2, 'milestones': (1,), 'learning_rate': 1e-4}
+    settings = {'batch_size': 3, 'accumulate': 3, 'epochs': 2, 'schedule': MultiStep((1,)), 'learning_rate': 1e-4}
     codes = ranks.run_ranks(ranks.train_with_stop, folders, after=2, **settings)
     assert codes == [143, 143], output_of(folders[0])
     assert 'Stopped by SIGTERM after batch 2 of epoch 1; saved' in output_of(folders[0])
@@ -160,7 +161,13 @@ def test_machines_with_other_pictures_are_refused(folders: list[Path]) -> None:
 def test_a_cache_on_the_disk_is_filled_by_the_first(folders: list[Path], tmp_path: Path) -> None:
     cache = tmp_path / 'cache'
     pictures = str(folders[0] / 'pictures')
-    settings = {'cache': 'disk', 'cache_folder': str(cache), 'train_data': pictures, 'epochs': 1, 'milestones': ()}
+    settings = {
+        'cache': 'disk',
+        'cache_folder': str(cache),
+        'train_data': pictures,
+        'epochs': 1,
+        'schedule': Constant(),
+    }
     assert ranks.run_ranks(ranks.train, folders, **settings) == [0, 0], output_of(folders[0])
     assert 'Decoding 3 pictures' in output_of(folders[0])
 
@@ -185,7 +192,7 @@ def test_validation_by_several_is_that_of_one(count: int, folders: list[Path], t
 
 
 def test_testing_by_two_gives_the_rows_of_one(folders: list[Path], tmp_path: Path) -> None:
-    trained_alone(tmp_path, epochs=1, milestones=())
+    trained_alone(tmp_path, epochs=1, schedule=Constant())
     for folder in folders:
         for file in tmp_path.glob('*_best.pth'):
             shutil.copy(file, folder)

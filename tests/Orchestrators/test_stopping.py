@@ -12,6 +12,7 @@ import pytest
 
 import Datasets.loaders
 import Utilities.Checkpoint
+from Configuration import Constant, MultiStep
 from Models import SavedModelType
 from Orchestrators.Prediction.file_names import checkpoint_path
 from Orchestrators.Steps.TrainingStep import TrainingStep
@@ -25,7 +26,7 @@ from Utilities.Checkpoint import Checkpoint
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
 STOPPED = re.compile(r'Stopped by (\w+) after batch (\d+) of epoch (\d+); saved')
 # Never validated before its end, so that a stop is never far.
-LONG = {'epochs': 60, 'milestones': (20,), 'validate_every': 1000, 'workers': 2}
+LONG = {'epochs': 60, 'schedule': MultiStep((20,)), 'validate_every': 1000, 'workers': 2}
 
 
 @pytest.fixture(autouse=True)
@@ -113,7 +114,7 @@ def save_slowly() -> None:
 
 def test_a_second_ctrl_c_stops_at_once_even_while_saving(tmp_path: Path) -> None:
     """FAULTS case 3: `last` is the one before."""
-    process = start(tmp_path, save_slowly, epochs=1000, milestones=(), validate_every=1000)
+    process = start(tmp_path, save_slowly, epochs=1000, schedule=Constant(), validate_every=1000)
     wait_for((tmp_path / 'saving').exists)
     before = state_of(TrainTiny(), folder=tmp_path)
     os.kill(process.pid, signal.SIGINT)

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import Datasets.benchmarks
-from Configuration import BaseTestingConfiguration
+from Configuration import BaseTestingConfiguration, Constant
 from Models import BenchmarkType, QualityType
 from Orchestrators.Evaluation.testing_tasks import scales_of
 from Orchestrators.TestingOrchestrator import TestingOrchestrator
@@ -34,7 +34,7 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> str:
     write(folder / 'pictures', 3, (40, 48))
     pictures = str(folder / 'pictures')
     TrainingOrchestrator(
-        TrainTiny(epochs=1, milestones=(), train_data=pictures, valid_data=pictures, save_path=str(folder))
+        TrainTiny(epochs=1, schedule=Constant(), train_data=pictures, valid_data=pictures, save_path=str(folder))
     ).train()
     return str(folder)
 

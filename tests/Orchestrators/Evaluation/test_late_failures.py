@@ -13,7 +13,7 @@ from PIL import Image
 
 import Orchestrators.TestingOrchestrator
 import Utilities.reports
-from Configuration import BaseTestingConfiguration, protocols
+from Configuration import BaseTestingConfiguration, Constant, protocols
 from Configuration.protocols import Protocol
 from Models import BenchmarkType, QualityType, TestingStrategy
 from Orchestrators.Prediction.strategies import bicubic
@@ -35,7 +35,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write(folder / 'pictures', 0, count=3)
     pictures = str(folder / 'pictures')
     TrainingOrchestrator(
-        TrainTiny(epochs=1, milestones=(), train_data=pictures, valid_data=pictures, save_path=str(folder))
+        TrainTiny(epochs=1, schedule=Constant(), train_data=pictures, valid_data=pictures, save_path=str(folder))
     ).train()
     return folder
 
@@ -197,7 +197,7 @@ def other_weights(trained: Path) -> Path:
     if not folder.exists():
         pictures = str(trained / 'pictures')
         TrainingOrchestrator(
-            TrainTiny(epochs=1, milestones=(), train_data=pictures, valid_data=pictures, save_path=str(folder), seed=5)
+            TrainTiny(epochs=1, schedule=Constant(), train_data=pictures, valid_data=pictures, save_path=str(folder), seed=5)
         ).train()
     return folder
 

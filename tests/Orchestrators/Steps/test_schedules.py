@@ -8,8 +8,9 @@ import torch
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from Configuration.schedules import Constant, Cosine, CosineRestarts, Cyclic, MultiStep, ReduceOnPlateau
 from Orchestrators.Steps import schedules
-from Orchestrators.Steps.schedules import Schedule
+from Orchestrators.Steps.schedules import RunningSchedule, run_schedule
 
 
 def optimizer_with(rate: float) -> Optimizer:
@@ -21,7 +22,7 @@ def rates_of(
 ) -> list[float]:
     """The rate of each step from 1.0 on, with one batch per epoch."""
     optimizer = optimizer_with(1.0)
-    schedule = Schedule(make(optimizer), **settings)  # type: ignore[arg-type]
+    schedule = RunningSchedule(make(optimizer), **settings)  # type: ignore[arg-type]
     rates = []
     for step in range(steps):
         rates.append(optimizer.param_groups[0]['lr'])
@@ -56,17 +57,70 @@ def test_warm_restarts() -> None:
 
 def test_one_cycle() -> None:
     """Of 100 steps the 30th has the peak; half cosines on both sides; the ends are 1/25 and 1/250 000 of it."""
-    rates = rates_of(lambda optimizer: schedules.one_cycle(optimizer, 100), 100, per_iteration=True)
+    rates = rates_of(lambda optimizer: schedules.one_cycle(optimizer, 100), 100, per_update=True)
     assert (rates[0], rates[29], rates[99]) == pytest.approx((1 / 25, 1, 1 / 250_000))
     assert rates[:30] == pytest.approx([half_cosine(29 - step, 29, 1 / 25) for step in range(30)])
     assert rates[29:] == pytest.approx([half_cosine(step, 70, 1 / 250_000) for step in range(71)])
 
 
 def test_cyclic() -> None:
-    rates = rates_of(lambda optimizer: schedules.cyclic(optimizer, 4, 0.2), 9, per_iteration=True)
+    rates = rates_of(lambda optimizer: schedules.cyclic(optimizer, 4, 0.2), 9, per_update=True)
     assert rates == pytest.approx([0.2, 0.6, 1, 0.6, 0.2, 0.6, 1, 0.6, 0.2])
-    odd = rates_of(lambda optimizer: schedules.cyclic(optimizer, 5, 0), 6, per_iteration=True)
+    odd = rates_of(lambda optimizer: schedules.cyclic(optimizer, 5, 0), 6, per_update=True)
     assert odd == pytest.approx([0, 0.4, 0.8, 0.8, 0.4, 0])
+
+
+@pytest.mark.parametrize(
+    ('schedule', 'expected'),
+    [
+        (MultiStep((2, 5), gamma=0.1, counted='updates'), [1, 1, 0.1, 0.1, 0.1, 0.01]),
+        (Cosine(0.2, counted='updates'), [half_cosine(step, 6, 0.2) for step in range(6)]),
+        (Cosine(warmup=2, warmup_start=0.5, counted='updates'), [0.5, 0.75, *(half_cosine(n, 4) for n in range(4))]),
+        (
+            CosineRestarts(2, growth=2, counted='updates'),
+            [half_cosine(n, period) for period in (2, 4) for n in range(period)],
+        ),
+        (Cyclic(4, 0.2, counted='updates'), [0.2, 0.6, 1, 0.6, 0.2, 0.6]),
+        (Cyclic(2), [0, 1 / 3, 2 / 3, 1, 2 / 3, 1 / 3]),
+        (Constant(warmup=2, warmup_start=0.5, counted='updates'), [0.5, 0.75, 1, 1, 1, 1]),
+        (Constant(warmup=1, warmup_start=0.5), [0.5, 0.5, 0.5, 1, 1, 1]),
+        (ReduceOnPlateau(patience=0, warmup=2, warmup_start=0.5, counted='updates'), [0.5, 0.75, 1, 1, 1, 1]),
+    ],
+    ids=repr,
+)
+def test_lengths_are_counted_in_epochs_or_updates(schedule: schedules.Schedule, expected: list[float]) -> None:
+    """Two epochs of three updates."""
+    optimizer = optimizer_with(1.0)
+    running = run_schedule(schedule, optimizer, epochs=2, updates_per_epoch=3)
+    rates = []
+    for epoch in range(2):
+        for _ in range(3):
+            rates.append(optimizer.param_groups[0]['lr'])
+            optimizer.step()
+            running.end_batch()
+        running.end_epoch(30.0 + epoch)
+    assert rates == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_plateau_counts_validations_whatever_the_warm_up_counts() -> None:
+    optimizer = optimizer_with(1.0)
+    running = run_schedule(
+        ReduceOnPlateau(patience=0, warmup=4, counted='updates'), optimizer, epochs=9, updates_per_epoch=3
+    )
+    rates = []
+    for score in (40.0, 30.0, 31.0, 31.0, 32.0, 31.0):
+        for _ in range(3):
+            optimizer.step()
+            running.end_batch()
+        running.end_epoch(score)
+        rates.append(optimizer.param_groups[0]['lr'])
+    # The first score came while the rate still rose.
+    assert rates == pytest.approx([0.775, 1, 1, 0.5, 0.5, 0.25])
+
+
+def test_a_warm_up_that_takes_the_whole_run_is_refused() -> None:
+    with pytest.raises(ValueError, match='warmup of the schedule must be less than 6, the updates of the run, got 6'):
+        run_schedule(Constant(warmup=6, counted='updates'), optimizer_with(1.0), epochs=2, updates_per_epoch=3)
 
 
 def test_the_momentum_of_adam_stays_as_it_is() -> None:
@@ -83,11 +137,11 @@ def test_reduce_on_plateau() -> None:
     assert rates == [1, 1, 1, 1, 1, 0.5, 0.5, 0.5, 0.5, 0.5, 0.3, 0.3]
 
 
-@pytest.mark.parametrize('per_iteration', [False, True])
-def test_a_warm_up_leads_to_the_schedules_first_rate(per_iteration: bool) -> None:
+@pytest.mark.parametrize('per_update', [False, True])
+def test_a_warm_up_leads_to_the_schedules_first_rate(per_update: bool) -> None:
     rates = rates_of(
         lambda optimizer: schedules.cosine(optimizer, 4, 0),
-        8, warmup_steps=4, warmup_start=0.2, per_iteration=per_iteration,
+        8, warmup_steps=4, warmup_start=0.2, per_update=per_update,
     )  # fmt: skip
     assert rates == pytest.approx([0.2, 0.4, 0.6, 0.8] + [half_cosine(step, 4) for step in range(4)])
     assert rates[4] == 1
@@ -96,7 +150,7 @@ def test_a_warm_up_leads_to_the_schedules_first_rate(per_iteration: bool) -> Non
 def test_srnos_rates() -> None:
     """4e-5 rises to 4e-4 in 50 epochs, and falls to zero in 1000."""
     optimizer = optimizer_with(4e-4)
-    schedule = Schedule(schedules.cosine(optimizer, 1000, 0), warmup_steps=50, warmup_start=0.1)
+    schedule = RunningSchedule(schedules.cosine(optimizer, 1000, 0), warmup_steps=50, warmup_start=0.1)
     rates = []
     for _ in range(1050):
         rates.append(optimizer.param_groups[0]['lr'])

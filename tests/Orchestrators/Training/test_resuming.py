@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+from Configuration import Constant, Cosine
 from Models import SavedModelType
 from Orchestrators.Prediction.file_names import checkpoint_path
 from Orchestrators.Steps.TrainingStep import TrainingStep
@@ -50,6 +51,37 @@ def test_a_checkpoint_of_the_first_format_is_continued(caplog: pytest.LogCapture
     assert [line.split(':')[0] for line in caplog.messages if line.startswith('Epoch')] == ['Epoch 3/4', 'Epoch 4/4']
     progress = state_of(TrainTiny()).progress
     assert (progress['epoch'], progress['samples_seen']) == (4, 48)
+
+
+def test_a_checkpoint_of_the_second_format_goes_on_as_a_run_that_was_never_stopped(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """FAULTS case 15: stopped in epoch 3 by version 0.1.0+3460dae, whose schedules were flat settings.
+
+    On the machine that wrote it all bits were equal, also to those of a run that the version then did not stop.
+    """
+    settings = STORED_NETWORK | {
+        'channels_last': True,
+        'schedule': Cosine(minimum_rate=1e-5, warmup=1, warmup_start=0.2),
+        'clip_gradient': 1.0,
+        'ema_decay': 0.9,
+        'accumulate': 2,
+    }
+    train(save_path='undisturbed', **settings)
+    shutil.copy(STORED.with_name('checkpoint_format_2.pth'), LAST)
+    with pytest.raises(CheckpointError, match=r"schedule: .*minimum_rate': 1e-05.* in the file, .*minimum_rate': 0.0"):
+        train(**settings | {'schedule': Cosine(warmup=1, warmup_start=0.2)})
+    caplog.set_level(logging.INFO)
+    train(**settings)
+    assert 'Continuing after epoch 2, batch 1.' in caplog.text
+    whole, continued = state_of(TrainTiny(save_path='undisturbed')), state_of(TrainTiny())
+    for name, weight in whole.network.items():
+        torch.testing.assert_close(continued.network[name], weight, rtol=1e-3, atol=1e-4)
+    rates, expected = (
+        state.learners['super_resolver']['optimizer']['param_groups'][0]['lr'] for state in (continued, whole)
+    )
+    assert rates == expected
+    assert continued.progress['best'] == pytest.approx(whole.progress['best'], abs=1e-3)
 
 
 def test_a_setting_that_a_file_does_not_name_counts_as_its_default_then() -> None:
@@ -186,10 +218,10 @@ def test_a_missing_or_broken_random_state_is_an_error(rng: dict[str, torch.Tenso
 
 def test_times_and_names_of_files_do_not_decide(caplog: pytest.LogCaptureFixture) -> None:
     """FAULTS case 43: a clock that jumped back, a copied folder, epochs 9 and 10."""
-    train(epochs=10, save_every=1, milestones=())
+    train(epochs=10, save_every=1, schedule=Constant())
     for number, file in enumerate([LAST, *(checkpoint_path(TrainTiny(), epoch, '.') for epoch in (10, 9))]):
         os.utime(file, (1e9 + number, 1e9 + number))
     os.utime(previous_of(LAST), (2e9, 2e9))
     caplog.set_level(logging.INFO)
-    train(epochs=11, milestones=())
+    train(epochs=11, schedule=Constant())
     assert 'Continuing after epoch 10, batch 0.' in caplog.text
