@@ -197,7 +197,9 @@ def other_weights(trained: Path) -> Path:
     if not folder.exists():
         pictures = str(trained / 'pictures')
         TrainingOrchestrator(
-            TrainTiny(epochs=1, schedule=Constant(), train_data=pictures, valid_data=pictures, save_path=str(folder), seed=5)
+            TrainTiny(
+                epochs=1, schedule=Constant(), train_data=pictures, valid_data=pictures, save_path=str(folder), seed=5
+            )
         ).train()
     return folder
 
