@@ -6,20 +6,7 @@ Run it again to continue a run that was stopped. Add a recipe by subclassing one
         epochs = 500
 """
 
-from Configuration import (  # noqa: F401
-    TrainCiaoSR,
-    TrainGradLoss,
-    TrainGramL1Loss,
-    TrainHIIF,
-    TrainLIIF,
-    TrainLTE,
-    TrainQuickStart,
-    TrainSGDR,
-    TrainSimple,
-    TrainSimpleLargerPatch,
-    TrainSimpleLargerPatchScale,
-    TrainSRNO,
-)
+from Configuration import *  # every recipe, schedule and loss term, by its name
 from Models import DecoderType, EncoderType
 from Orchestrators.TrainingOrchestrator import TrainingOrchestrator
 from Utilities.command_line import run_command

@@ -4,7 +4,7 @@ from enum import Enum
 class RecipeType(Enum):
     """The recipes that ship with the framework.
 
-    `RecipeType.Simple` is the class `TrainSimple` in `Configuration/recipes.py`.
+    `RecipeType.Simple` is the class `TrainSimple` in `Configuration/recipes/super_resolution.py`.
     A recipe of the user's own needs no member here: it is named after its class.
     """
 

@@ -1,4 +1,4 @@
-"""The recipes, in one window. Add your own by subclassing one, here or in `train.py`.
+"""The recipes of super-resolution. Add your own by subclassing one, here or in `train.py`.
 
 Lengths, batch, rate and milestones are those of the empirical study arXiv 2601.17723: 100 epochs of 1000 steps on DIV2K
 (800 pictures, each cropped 40 times), batch 32, Adam at 4e-4, halved after epochs 20, 40, 60 and 80. That is a fifth of
