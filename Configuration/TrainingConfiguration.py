@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from Configuration.FrozenConfiguration import Count, Options, Range
 from Configuration.ModelConfiguration import ModelConfiguration, Scale
+from Configuration.optimizers import Adam, Optimizer
 from Configuration.schedules import MultiStep, Schedule, check_schedule
 from Models.BenchmarkType import BenchmarkType
 from Models.LossType import LossType
@@ -140,7 +141,10 @@ class TrainingConfiguration(ModelConfiguration):
     """Samples per step. 32: the study's."""
 
     learning_rate: Annotated[float, Range(1e-12, 10)] = 4e-4
-    """Adam's initial step size. 4e-4: the study's."""
+    """The optimizer's step size, before the schedule changes it. 4e-4: the study's."""
+
+    optimizer: Optimizer = Adam()
+    """What makes an update of the gradients. Adam with its defaults, as LIIF and the study train."""
 
     schedule: Schedule = MultiStep((20, 40, 60, 80))
     """How the learning rate changes. After epochs 20, 40, 60 and 80 it is halved: the study's."""

@@ -2,6 +2,7 @@
 
 from Configuration.BaseTestingConfiguration import BaseTestingConfiguration
 from Configuration.FrozenConfiguration import Options
+from Configuration.optimizers import Adam, AdamW
 from Configuration.recipes.super_resolution import *
 from Configuration.schedules import Constant, Cosine, CosineRestarts, Cyclic, MultiStep, OneCycle, ReduceOnPlateau
 from Configuration.TrainingConfiguration import LossTerm, TrainingConfiguration
