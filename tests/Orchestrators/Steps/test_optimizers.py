@@ -26,8 +26,8 @@ def weights_after(optimizer: Optimizer, rate: float) -> list[float]:
 def by_the_papers(optimizer: Optimizer, rate: float) -> list[float]:
     """Algorithm 1 of Kingma, Ba and algorithm 2 of Loshchilov, Hutter."""
     result = []
-    for weight, gradients in zip((1.0, -3.0), zip(*GRADIENTS, strict=True), strict=True):
-        mean = square = 0.0
+    for initial, gradients in zip((1.0, -3.0), zip(*GRADIENTS, strict=True), strict=True):
+        weight, mean, square = initial, 0.0, 0.0
         for step, gradient in enumerate(gradients, 1):
             decay = optimizer.weight_decay
             total = gradient + decay * weight if isinstance(optimizer, Adam) else gradient
