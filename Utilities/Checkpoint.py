@@ -4,9 +4,7 @@ import dataclasses
 import hashlib
 import logging
 import os
-import pickle
 import shutil
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,15 +12,12 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from Utilities.file_limits import OversizedError, refuse_oversized_archive, refuse_oversized_content
 from Utilities.files import TEMPORARY, replacing
+from Utilities.safe_reading import UnreadableError, read_torch_file
 from Utilities.torch_version import refuse_old_torch
 from Utilities.version import code_version
 
 _LOGGER = logging.getLogger(__name__)
-_READING_ERRORS = (
-    OSError, RuntimeError, EOFError, KeyError, ValueError, TypeError, pickle.UnpicklingError, zipfile.BadZipFile,
-)  # fmt: skip
 
 
 class CheckpointError(ValueError):
@@ -107,15 +102,9 @@ class Checkpoint:
         if not path.is_file():
             raise CheckpointError(_missing(path))
         try:
-            refuse_oversized_archive(path)
-            content = torch.load(path, map_location='cpu', weights_only=True)
-            refuse_oversized_content(content, path.stat().st_size)
-        except OversizedError as error:
+            content = read_torch_file(path)
+        except UnreadableError as error:
             raise CheckpointError(f'{path} is not a readable checkpoint: {error}.') from error
-        except _READING_ERRORS as error:
-            # torch's own text advises to load without weights_only, which would run code from the file.
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else 'damaged, or of another kind'
-            raise CheckpointError(f'{path} is not a readable checkpoint: {reason}.') from error
         if not isinstance(content, dict) or 'format' not in content or 'sha256' not in content:
             raise CheckpointError(f'{path} is not a readable checkpoint: it was not written by this framework.')
         found = content.pop('format')

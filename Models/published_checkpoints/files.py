@@ -2,24 +2,27 @@
 
 import dataclasses
 import importlib
-import pickle
+import logging
 import re
-import warnings
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from Models.published_checkpoints.PublishedNetwork import PublishedNetwork
 from Models.published_checkpoints.recognition import of_study, recognise
 from Models.published_checkpoints.specifications import from_specification
-from Utilities.file_limits import OversizedError, refuse_oversized_archive, refuse_oversized_content
+from Utilities.safe_reading import UnreadableError, read_torch_file
 from Utilities.torch_version import refuse_old_torch
 
-_READING_ERRORS = (RuntimeError, EOFError, KeyError, ValueError, TypeError, AttributeError, zipfile.BadZipFile)
+_WRAPPERS = ('module', '_orig_mod', '_fsdp_wrapped_module', '_checkpoint_wrapped_module')
+"""Parts of keys that DataParallel and AveragedModel, torch.compile, FSDP and activation checkpointing put in."""
+
+_OWNERS = {'model', 'net', 'network', 'netG', 'ema_model'}
+"""Attributes under which a trainer, such as Lightning's module, holds its only network."""
+
+_LOGGER = logging.getLogger(__name__)
 _STUDY_NAME = re.compile(r'_Patch_([1-9]\d{0,3})_Scale_(\d{1,2}(?:\.\d{1,4})?)_(\d{1,2}(?:\.\d{1,4})?)(?=_|\.pth|$)')
 
 
@@ -40,6 +43,10 @@ class PublishedFile:
     epoch: int = 0
 
 
+class _TwiceError(ValueError):
+    """Two keys that are one."""
+
+
 def read_published(path: Path) -> PublishedFile:
     """Read a file and recognise its layout and network.
 
@@ -53,28 +60,17 @@ def read_published(path: Path) -> PublishedFile:
     content = _read_safetensors(path) if path.suffix == '.safetensors' else _read_pickle(path)
     try:
         return _recognised(content, path)
+    except _TwiceError as error:
+        raise ValueError(f'{path}: {error}') from error
     except (KeyError, TypeError, AttributeError, StopIteration) as error:
         raise ValueError(f'{path} is of a known layout, but incomplete: {type(error).__name__} {error}.') from error
 
 
 def _read_pickle(path: Path) -> Mapping[str, Any]:
     try:
-        with warnings.catch_warnings():
-            # torch finds another pickle protocol worth a long warning; it either can read it, or is caught below.
-            warnings.simplefilter('ignore')
-            refuse_oversized_archive(path)
-            content = torch.load(path, map_location='cpu', weights_only=True)
-            refuse_oversized_content(content, path.stat().st_size)
-    except OversizedError as error:
-        raise ValueError(f'{path} is refused: {error}.') from error
-    except pickle.UnpicklingError as error:
-        # torch's own text advises to load without weights_only, which would run code from the file.
-        raise ValueError(
-            f'{path} is refused: it holds more than weights and plain values, so reading it could run code, or it is '
-            'no checkpoint at all.'
-        ) from error
-    except _READING_ERRORS as error:
-        raise ValueError(f'{path} is not a readable checkpoint: damaged, or of another kind.') from error
+        content = read_torch_file(path)
+    except UnreadableError as error:
+        raise ValueError(f'{path} is no readable checkpoint: {error}.') from error
     if not isinstance(content, Mapping):
         raise ValueError(f'{path} holds no checkpoint but one value of type {type(content).__name__}.')
     return content
@@ -113,13 +109,13 @@ def _recognised(content: Mapping[str, Any], path: Path) -> PublishedFile:
 
 
 def _of_liif(content: Mapping[str, Any], model: Mapping[str, Any]) -> PublishedFile:
-    state = _without_prefix('module.', model['sd'])
+    state = _bare_keys(model['sd'])
     network = from_specification(model['name'], model.get('args') or {}, _shapes(state))
     return PublishedFile("LIIF's", network, state, epoch=_epoch(content))
 
 
 def _of_study(content: Mapping[str, Any], model: Mapping[str, Tensor], path: Path) -> PublishedFile:
-    state = _without_prefix('module.', model)
+    state = _bare_keys(model)
     network = of_study(recognise(_shapes(state)))
     # The study names its folders and files as this framework does.
     found = next((found for part in reversed(path.parts) if (found := _STUDY_NAME.search(part))), None)
@@ -130,7 +126,7 @@ def _of_study(content: Mapping[str, Any], model: Mapping[str, Tensor], path: Pat
 
 
 def _of_mm(stored: Mapping[str, Tensor]) -> PublishedFile:
-    state = _without_prefix('module.', stored)
+    state = _bare_keys(stored)
     state_of_generator = {key: value for key, value in state.items() if key.startswith('generator.')}
     if not state_of_generator:
         return _bare('weights in state_dict', state)
@@ -140,7 +136,7 @@ def _of_mm(stored: Mapping[str, Tensor]) -> PublishedFile:
 
 
 def _bare(layout: str, stored: Mapping[str, Tensor], remark: str | None = None) -> PublishedFile:
-    state = _without_prefix('module.', stored)
+    state = _bare_keys(stored)
     network = recognise(_shapes(state))
     if remark:
         network = dataclasses.replace(network, remarks=(*network.remarks, remark))
@@ -149,6 +145,29 @@ def _bare(layout: str, stored: Mapping[str, Tensor], remark: str | None = None) 
 
 def _is_state(value: object) -> bool:
     return isinstance(value, Mapping) and bool(value) and all(isinstance(entry, Tensor) for entry in value.values())
+
+
+def _bare_keys(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights under the names that the network gave them, without what tools put around it.
+
+    Raises:
+        _TwiceError: if two keys become the same.
+    """
+    bare = {'.'.join(part for part in key.split('.') if part not in _WRAPPERS): value for key, value in state.items()}
+    if len(bare) < len(state):
+        raise _TwiceError(
+            f'{len(state) - len(bare)} keys are there twice, once without {" or ".join(_WRAPPERS)} in their names: '
+            'two networks in one.'
+        )
+    parts = [part for part in _WRAPPERS if any(part in key.split('.') for key in state)]
+    while len(first := {key.partition('.')[0] for key in bare if key != 'n_averaged'}) == 1 and first <= _OWNERS:
+        (owner,) = first
+        bare = {key.removeprefix(f'{owner}.'): value for key, value in bare.items()}
+        parts.append(owner)
+    if parts:
+        _LOGGER.info('Keys are read without %s, which other tools have put in.', ' and '.join(parts))
+    bare.pop('n_averaged', None)  # Of torch's AveragedModel.
+    return bare
 
 
 def _without_prefix(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
