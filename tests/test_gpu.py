@@ -47,12 +47,12 @@ def test_a_step_does_not_wait_for_the_gpu(decoder: DecoderType, precision: str) 
     step = tiny_step(decoder=decoder, fused=True, device='cuda', batches=100, precision=precision, **settings)
     batches = [tiny_batch(seed=seed).to(torch.device('cuda')) for seed in range(8)]
     for batch in batches[:4]:
-        step.run(batch)
+        step.learn_from(batch)
     torch.cuda.synchronize()
     torch.cuda.set_sync_debug_mode('error')
     try:
         for batch in batches[4:]:
-            step.run(batch)
+            step.learn_from(batch)
     finally:
         torch.cuda.set_sync_debug_mode('default')
     step.settle()
