@@ -242,12 +242,12 @@ def training(setting: Setting) -> Iterable[Row]:
                 encoder=EncoderType.EDSR, decoder=DecoderType.LIIF, recipe='GPUCheck', save_path=folder,
                 train_data=BenchmarkType.Photographs, valid_data=BenchmarkType.Photographs, valid_examples=1,
                 valid_scales=(2,), repeat=2 if setting.dry else 1280, batch_size=batch, epochs=1,
-                input_patch=8 if setting.dry else 48, milestones=(), workers=workers, precision=precision,
+                input_patch=8 if setting.dry else 48, workers=workers, precision=precision,
                 device=str(setting.device), trackers=(), curves=False, sample_pictures=0,
             )  # fmt: skip
             TrainingOrchestrator(recipe).train()
             (table,) = Path(folder).glob('*/metrics.csv')
-            last = list(csv.DictReader(table.open(encoding='utf-8')))[-1]
+            last = list(csv.DictReader(table.read_text(encoding='utf-8').splitlines()))[-1]
         row: Row = {'workers': workers, 'precision': precision, 'batch': batch}
         yield row | {
             name: float(last[f'train/{column}'])

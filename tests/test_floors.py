@@ -13,8 +13,9 @@ FLOORS = {
     'Configuration': 1, 'vocabulary': 0,
 }  # fmt: skip
 ORCHESTRATORS = {
-    'TrainingOrchestrator': 4.8, 'benchmark': 4.8, 'report': 4.9, 'compare': 4.8, 'Pipelines': 4.7, 'Training': 4.6,
-    'Steps': 4.5, 'TestingOrchestrator': 4.4, 'Comparison': 4.4, 'convert': 4.4, 'Evaluation': 4.3, 'Prediction': 4.2,
+    'gpu_check': 4.9, 'report': 4.9, 'TrainingOrchestrator': 4.8, 'benchmark': 4.8, 'compare': 4.8, 'Pipelines': 4.7,
+    'Training': 4.6, 'Steps': 4.5, 'TestingOrchestrator': 4.4, 'Comparison': 4.4, 'convert': 4.4, 'Evaluation': 4.3,
+    'Prediction': 4.2,
 }  # fmt: skip
 """The floors within Orchestrators; the modules at its top that start a command are floors of their own."""
 
