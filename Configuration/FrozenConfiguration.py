@@ -26,6 +26,8 @@ class Options(Mapping[str, Any]):
     Where a configuration expects one, a plain `dict` is turned into it.
     """
 
+    described_as = 'a dictionary of options by name'
+
     def __init__(self, *arguments: Mapping[str, Any], **options: Any) -> None:  # noqa: ANN401
         self._items = {name: _freeze(value) for name, value in dict(*arguments, **options).items()}
 

@@ -78,9 +78,8 @@ def describe(hint: Any) -> str:  # noqa: ANN401, PLR0911  one case per kind of a
     if isinstance(hint, type) and issubclass(hint, Enum):
         article = 'an' if hint.__name__[0] in 'AEIOU' else 'a'
         return f'{article} {hint.__name__} ({", ".join(member.name for member in hint)})'
-    return {int: 'a whole number', float: 'a finite number', bool: 'True or False', str: 'a text'}.get(
-        hint, f'of type {getattr(hint, "__name__", hint)}'
-    )
+    own = getattr(hint, 'described_as', f'of type {getattr(hint, "__name__", hint)}')
+    return {int: 'a whole number', float: 'a finite number', bool: 'True or False', str: 'a text'}.get(hint, own)
 
 
 def signature(kind: type) -> str:

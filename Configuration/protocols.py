@@ -73,6 +73,11 @@ class Protocol(FrozenConfiguration):
         if not _NAME.fullmatch(self.name):
             raise ValueError(f'name must be 1 to 40 letters, digits or hyphens, got {self.name!r}.')
 
+    @classmethod
+    def named(cls) -> dict[str, str]:
+        """The published ones as they are written in code, for the message on a name where one belongs."""
+        return {name: f'protocols.{name.upper()}' for name in PUBLISHED}
+
     def color_of(self, kind: PictureKind) -> Literal['RGB', 'Y']:
         """What is compared on such pictures."""
         return self.color if kind == 'classic' else self.color_div2k

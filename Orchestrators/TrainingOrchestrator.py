@@ -121,6 +121,11 @@ class _Training:
         recipe, pipeline = self._recipe, self._pipeline
         samples = pipeline.samples(self._exit_before_first_step)
         self._compare_data()
+        if recipe.batch_size > len(samples):
+            _LOGGER.warning(
+                f'batch_size = {recipe.batch_size} is more than an epoch has samples, so each update learns from '
+                f'{len(samples)}. Lower batch_size, or have more samples, such as by a larger repeat.'
+            )
         with self._ranks.together():
             self._start_step(-(-len(samples) // recipe.batch_size))
             if self._ranks.is_first:

@@ -22,9 +22,10 @@ def choose_device(setting: str, ranks: Ranks = ALONE) -> torch.device:
         device = torch.device(setting)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
+        gpus = [f"'cuda:{number}'" for number in range(torch.cuda.device_count())]
+        there_are = ', '.join(gpus) if gpus else 'no GPU that torch can use'
         raise ValueError(
-            f"device must be 'auto', 'cpu' or a device of this machine, got {setting!r}: {reason}"
+            f"device must be 'auto', 'cpu' or a device of this machine, got {setting!r}. This machine has {there_are}."
         ) from error
     return device
 

@@ -4,13 +4,19 @@ import dataclasses
 import json
 import math
 import pickle
+import re
 from typing import Any
 
 import pytest
 
 from Configuration import BaseTestingConfiguration, Cosine, LossTerm, Options, TrainingConfiguration, TrainSimple
-from Configuration.FrozenConfiguration import FrozenConfiguration
-from Models import BenchmarkType, EncoderType, LossType, RecipeType
+from Configuration.FrozenConfiguration import FrozenConfiguration, Value
+from Configuration.protocols import Protocol
+from Configuration.schedules import BaseSchedule
+from Models import BenchmarkType, DecoderType, EncoderType, LossType, RecipeType, TrackerType
+
+OF_THEIR_CLASS = {'minimum_rate', 'gamma'}
+"""Numbers of schedules whose class's docstring says what they are."""
 
 
 class TrainMine(TrainSimple):
@@ -82,7 +88,7 @@ def test_options_can_not_be_changed() -> None:
         ({'epcohs': 500}, "has no setting 'epcohs'. Did you mean 'epochs'"),
         ({'epochs': 'many'}, "epochs must be a whole number at least 1, got 'many'"),
         ({'epochs': 0}, 'at least 1, got 0'),
-        ({'encoder_options': 3}, 'of type Options, got 3'),
+        ({'encoder_options': 3}, 'a dictionary of options by name, got 3'),
         (
             {'valid_scales': [1, 2]},
             r'a tuple in which each entry is .* from 1 to 64, .* Did you mean valid_scales = \(1, 2\)',
@@ -159,7 +165,7 @@ def test_an_impossible_testing_setting_is_refused(settings: dict[str, Any], mess
 
 def test_a_loss_weight_must_be_a_number_from_0_on() -> None:
     for weight in (-1.0, math.nan, math.inf):
-        with pytest.raises(ValueError, match='from 0 on'):
+        with pytest.raises(ValueError, match='LossTerm.weight must be a finite number at least 0, got'):
             LossTerm(LossType.PixelL1, weight)
 
 
@@ -177,10 +183,12 @@ def test_every_setting_is_documented() -> None:
     import ast
     import inspect
 
-    for configuration in (TrainingConfiguration, BaseTestingConfiguration, *TrainingConfiguration.__bases__):
+    documented = {*TrainingConfiguration.__mro__, *BaseTestingConfiguration.__mro__, Protocol, LossTerm}
+    values = {kind for base in (BaseSchedule, Value) for kind in base.__subclasses__()}
+    for configuration in (documented | values) - {FrozenConfiguration, Value, object}:
         body = ast.parse(inspect.getsource(configuration)).body[0].body  # type: ignore[attr-defined]
         for position, node in enumerate(body):
-            if isinstance(node, ast.AnnAssign):
+            if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) not in OF_THEIR_CLASS | {'_'}:
                 following = body[position + 1]
                 assert isinstance(following, ast.Expr), f'{configuration.__name__}.{ast.unparse(node.target)}'
 
@@ -195,3 +203,43 @@ def test_a_frozen_configuration_keeps_methods_and_properties() -> None:
 
     assert Shape(side=4).area == 16
     assert Options(a=[1]) == {'a': (1,)}
+
+
+@pytest.mark.parametrize(
+    ('settings', 'meant'),
+    [
+        ({'losses': LossTerm(LossType.PixelL1)}, '(LossTerm(LossType.PixelL1),)'),
+        ({'losses': LossType.PixelL1}, '(LossTerm(LossType.PixelL1),)'),
+        ({'losses': (LossType.PixelL1, LossTerm(LossType.GramRGB, 0.5))},
+         '(LossTerm(LossType.PixelL1), LossTerm(LossType.GramRGB, weight=0.5))'),
+        ({'losses': ('pixelL1',)}, '(LossTerm(LossType.PixelL1),)'),
+        ({'losses': [LossTerm(LossType.PixelL1)]}, '(LossTerm(LossType.PixelL1),)'),
+        ({'trackers': TrackerType.WandB}, '(TrackerType.WandB,)'),
+        ({'trackers': ('Tensorboard', TrackerType.WandB)}, '(TrackerType.TensorBoard, TrackerType.WandB)'),
+        ({'decoder': 'Liif'}, 'DecoderType.LIIF'),
+        ({'valid_scales': 4}, '(4,)'),
+        ({'scale_range': [1, 4]}, '(1, 4)'),
+        ({'scale_range': (0, 100)}, '(1, 64)'),
+        ({'cache': 'disc'}, "'disk'"),
+        ({'epochs': '500'}, '500'),
+        ({'epochs': 0}, '1'),
+        ({'learning_rate': '1e-4'}, '0.0001'),
+    ],
+)  # fmt: skip
+def test_the_message_says_what_was_probably_meant(settings: dict[str, Any], meant: str) -> None:
+    """And what it says is a value that the setting takes."""
+    (name,) = settings
+    with pytest.raises(ValueError, match=re.escape(f'Did you mean {name} = {meant}?')):
+        TrainSimple(**settings)
+    vocabulary = {kind.__name__: kind for kind in (LossTerm, LossType, TrackerType, DecoderType)}
+    TrainSimple(**{name: eval(meant, vocabulary)})
+
+
+@pytest.mark.parametrize(
+    'settings',
+    [{'encoder': 'Transformer'}, {'epochs': None}, {'losses': 0.5}, {'seed': math.inf}, {'augment': 1}],
+)
+def test_nothing_is_made_up_where_nothing_is_near(settings: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=f'{next(iter(settings))} must be') as error:
+        TrainSimple(**settings)
+    assert 'Did you mean' not in str(error.value)

@@ -126,7 +126,9 @@ def test_scales_and_pairs_are_settings(scales: Any) -> None:
             'eval_size takes the scale from the pictures of valid_data_pathScale',
         ),
         ({'eval_size': (100, 80), 'valid_data_pathScale': 'lr', 'eval_scale': 2}, 'leave eval_scale None'),
-        ({'protocol': 'liif'}, 'protocol must be of type Protocol'),
+        ({'protocol': 'LIIF'}, "protocol must be of type Protocol, got 'LIIF'. Did you mean protocol = protocols.LIIF"),
+        ({'protocol': 'gsaSR'}, 'Did you mean protocol = protocols.GSASR'),
+        ({'protocol': 'mine'}, "protocol must be of type Protocol, got 'mine'.$"),
     ],
 )
 def test_settings_that_can_not_be_are_refused(settings: dict[str, Any], message: str) -> None:

@@ -103,7 +103,7 @@ def test_its_layers_can_be_chosen_by_name() -> None:
     build(layers=('relu1_1',))
     with pytest.raises(ValueError, match="losses: GramVGG has no option 'layer'. Did you mean 'layers'"):
         build(layer=('relu1_1',))
-    with pytest.raises(ValueError, match='options of the loss GramVGG must be a dictionary'):
+    with pytest.raises(ValueError, match='LossTerm.options must be a dictionary of options by name'):
         LossTerm(LossType.GramVGG, options='relu1_1')  # type: ignore[arg-type]
 
 

@@ -70,6 +70,14 @@ def test_the_learning_rate_follows_the_milestones(caplog: pytest.LogCaptureFixtu
     assert rates == ['0.01', '0.001', '0.001', '0.0001']
 
 
+def test_a_batch_larger_than_the_epoch_is_told(make_pictures: PictureMaker, caplog: pytest.LogCaptureFixture) -> None:
+    make_pictures()
+    train(epochs=1, batch_size=12)
+    assert 'is more than an epoch has samples' not in caplog.text
+    train(epochs=1, batch_size=13, save_path='other')
+    assert 'batch_size = 13 is more than an epoch has samples, so each update learns from 12. Lower' in caplog.text
+
+
 def test_one_seed_gives_one_result_and_another_seed_another(reference: str, tmp_path: Path) -> None:
     """FAULTS case 47."""
     assert train() == reference

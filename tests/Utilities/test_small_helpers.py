@@ -124,8 +124,14 @@ def test_the_most_detailed_window_is_found() -> None:
 
 
 def test_an_unknown_device_is_refused() -> None:
-    with pytest.raises(ValueError, match="device must be 'auto', 'cpu' or a device of this machine, got 'gpu0'"):
-        choose_device('gpu0')
+    for setting in ('gpu', 'gpu0', 'cuda:99', ''):
+        with pytest.raises(
+            ValueError, match="device must be 'auto', 'cpu' or a device of this machine, got '"
+        ) as error:
+            choose_device(setting)
+        # torch's own text lists twenty kinds of devices.
+        assert f"got '{setting}'. This machine has " in str(error.value)
+        assert len(str(error.value)) < 250
 
 
 # The folder of a run (FAULTS cases 9 and 41)
