@@ -9,8 +9,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from Models.Decoders.Decoder import Decoder
+from Models.Decoders.Queries import GridQueries, Queries, View
 from Models.Encoders.Encoder import Condition, Encoder
-from Utilities.coordinates import Crop, PixelChunks, centers_in_crop, pixel_centers
+from Utilities.coordinates import Crop, centers_in_crop, pixel_centers
 from Utilities.memory import ChunkMemoryError, is_out_of_memory
 
 # The activations of a chunk should stay in a CPU's cache; a GPU wants fewer, larger launches.
@@ -34,7 +35,7 @@ class SuperResolver(nn.Module):
 
     def __init__(self, encoder: Encoder, decoder: Decoder) -> None:
         super().__init__()
-        if encoder.feature_stride > 1 and not decoder.wants_padding:
+        if encoder.feature_stride > 1 and not decoder.facts.needs_padded_features:
             stride = encoder.feature_stride
             raise ValueError(
                 f'{type(encoder).__name__} makes one feature vector of {stride}x{stride} '
@@ -42,8 +43,8 @@ class SuperResolver(nn.Module):
             )
         self.encoder = encoder
         self.decoder = decoder
-        self.register_buffer('mean', torch.tensor(decoder.image_mean), persistent=False)
-        self.register_buffer('std', torch.tensor(decoder.image_std), persistent=False)
+        self.register_buffer('mean', torch.tensor(decoder.facts.normalization.image_mean), persistent=False)
+        self.register_buffer('std', torch.tensor(decoder.facts.normalization.image_std), persistent=False)
         self._condition: Condition | None = None
 
     def given(self, condition: Condition | None) -> 'SuperResolver':
@@ -66,7 +67,7 @@ class SuperResolver(nn.Module):
 
         With this margin, a crop is upscaled as it is in the whole (at scales from 1 on). None: no margin does.
         """
-        encoder, decoder = self.encoder.receptive_field, self.decoder.receptive_field
+        encoder, decoder = self.encoder.receptive_field, self.decoder.facts.receptive_field
         return None if encoder is None or decoder is None else encoder + decoder
 
     @property
@@ -75,15 +76,15 @@ class SuperResolver(nn.Module):
         return self.encoder
 
     @property
-    def may_leave_weights_idle(self) -> bool:
+    def unused_weights(self) -> bool:
         """Whether some weights may take no part in a batch."""
-        return self.decoder.may_leave_weights_idle
+        return self.decoder.facts.unused_weights
 
     @property
     def default_chunk(self) -> int:
         """Coordinates asked for at a time, where nothing else is said."""
         of_device = _QUERIES_PER_CHUNK_CPU if self.mean.device.type == 'cpu' else _QUERIES_PER_CHUNK_GPU
-        return max(of_device, self.decoder.least_default_chunk)
+        return max(of_device, self.decoder.facts.least_default_piece)
 
     def forward(
         self,
@@ -101,7 +102,7 @@ class SuperResolver(nn.Module):
 
         Args:
             lr: images in [0, 1].
-            coord: centres of HR pixels as (y, x), where the image spans [-1, 1].
+            coord: centers of HR pixels as (y, x), where the image spans [-1, 1].
             cell: height and width of an HR pixel in the same units.
             hr: true colors in [0, 1] at the coordinates. Given them, the answer is the decoder's own training loss
                 instead; only for decoders that have one.
@@ -109,11 +110,12 @@ class SuperResolver(nn.Module):
             condition: how the images were made, as for `given`, which it takes precedence over.
         """
         normalized = self._normalize(lr)
-        context = self._prepare(normalized, condition)
+        view, queries = View((lr.shape[2], lr.shape[3]), cell), Queries(coord)
+        aimed = self.decoder.aim(self._prepare(normalized, condition), view)
         if hr is None:
-            return self.decoder.query(context, coord, cell) * self.std + self.mean
-        own = self.decoder.training_loss(context, coord, cell, (hr - self.mean) / self.std)
-        return (self.decoder.query(context, coord, cell) * self.std + self.mean, own) if with_colors else own
+            return self.decoder.query(aimed, queries) * self.std + self.mean
+        own = self.decoder.own_loss(aimed, queries, (hr - self.mean) / self.std)
+        return (self.decoder.query(aimed, queries) * self.std + self.mean, own) if with_colors else own
 
     @torch.inference_mode()
     def upscale(
@@ -187,7 +189,7 @@ class SuperResolver(nn.Module):
         """
         self.check_size(crop.lr_size, size)
         height, width = self._shown_cell(crop.lr_size, size)
-        if self.decoder.knows_crops:
+        if self.decoder.facts.exact_on_crops:
             rows, columns = (pixel_centers(count, device=self.mean.device, dtype=lr.dtype) for count in size)
             rows, columns = rows[part[0].start : part[0].stop], columns[part[1].start : part[1].stop]
             return self._upscale_at(lr, rows, columns, (height, width), queries_per_chunk, crop)
@@ -204,11 +206,11 @@ class SuperResolver(nn.Module):
         self.decoder.check_size(lr_size, size)
 
     def prepare(self, lr: Float[Tensor, 'batch 3 h w']) -> Any:  # noqa: ANN401
-        """The decoder's context of images in [0, 1], for use; whoever asks it needs the decoder's other means too."""
+        """What the decoder makes of images in [0, 1], for use: the first of its phases."""
         return self._prepare(_fastest_layout(self._normalize(lr)))
 
     def _prepare(self, normalized: Float[Tensor, 'batch 3 h w'], condition: Condition | None = None) -> Any:  # noqa: ANN401
-        encode = self.encoder.extract_padded if self.decoder.wants_padding else self.encoder
+        encode = self.encoder.extract_padded if self.decoder.facts.needs_padded_features else self.encoder
         known = self._condition if condition is None else self._named(condition)
         if known is not None:
             known = {name: rows.to(normalized).expand(len(normalized), -1) for name, rows in known.items()}
@@ -259,13 +261,12 @@ class SuperResolver(nn.Module):
         """The same chunk by chunk, on the network's device; with a crop, coordinates and cell are the whole's."""
         lr = lr.to(self.mean.device)
         per_chunk = queries_per_chunk or self.default_chunk
-        context = self.prepare(lr)
-        if crop is not None:
-            context = self.decoder.place(context, crop)
-        chunks = PixelChunks(rows, columns, per_chunk, lr.shape[0])
         shown = torch.tensor(cell, device=lr.device, dtype=lr.dtype).expand(lr.shape[0], 2)
+        lr_size = crop.lr_size if crop else (lr.shape[2], lr.shape[3])
+        aimed = self.decoder.aim(self.prepare(lr), View(lr_size, shown, crop))
+        queries = GridQueries(rows, columns, lr.shape[0])
         try:
-            for colors in self.decoder.query_in_chunks(context, chunks, shown):
+            for colors in self.decoder.query_in_pieces(aimed, queries, per_chunk):
                 yield (colors * self.std + self.mean).clamp_(0, 1).transpose(1, 2)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):

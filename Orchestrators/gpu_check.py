@@ -30,7 +30,7 @@ from torch.profiler import ProfilerActivity, profile
 from Configuration import TrainSimple
 from Models.BenchmarkType import BenchmarkType
 from Models.build import build_super_resolver
-from Models.Decoders.local_ensemble import find_neighbors
+from Models.Decoders.Queries import GridQueries, View
 from Models.DecoderType import DecoderType
 from Models.EncoderType import EncoderType
 from Models.Layers import fused_mlp
@@ -43,7 +43,7 @@ from Orchestrators.benchmark.subjects import TrainingStep, Upscaling, build_mode
 from Orchestrators.Prediction.memory_plan import HeldMemory, MemoryPlanner
 from Orchestrators.TrainingOrchestrator import TrainingOrchestrator
 from Utilities.command_line import run_command
-from Utilities.coordinates import coordinates_of, pixel_centers
+from Utilities.coordinates import cell_of, pixel_centers
 from Utilities.devices import allow_tf32
 from Utilities.memory import MIB, peak_memory_of
 from Utilities.version import code_version
@@ -289,7 +289,8 @@ def fused(setting: Setting) -> Iterable[Row]:
     side, scale, width = 120, 4, 256
     torch.manual_seed(0)
     centers = pixel_centers(side * scale, device=setting.device)
-    found = find_neighbors(coordinates_of(centers, centers)[None], (side, side), local_ensemble=True)
+    view = View((side, side), cell_of((side * scale, side * scale), device=setting.device))
+    found = GridQueries(centers, centers).neighbors(view, local_ensemble=True)
     pixel, offset, share = (part[:, 0].contiguous() for part in found)
     table, frequency = torch.randn(2, side**2, width, device=setting.device).unbind()
     offset_weight, phase = torch.randn(width, 2, device=setting.device), torch.randn(width // 2, device=setting.device)

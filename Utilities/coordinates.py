@@ -1,11 +1,10 @@
 """Where pixels are. Everywhere in the framework an image spans [-1, 1] in both directions, last axis (y, x).
 
-The centre of pixel i of n is at -1 + (2 i + 1) / n, as in LIIF (Chen et al., CVPR 2021); a cell is the height and width
+The center of pixel i of n is at -1 + (2 i + 1) / n, as in LIIF (Chen et al., CVPR 2021); a cell is the height and width
 of one HR pixel in the same units, (2 / H, 2 / W).
 """
 
-import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -24,36 +23,6 @@ class Crop(NamedTuple):
 
     columns: range
 
-    @classmethod
-    def whole(cls, lr_size: tuple[int, int]) -> 'Crop':
-        """All of a picture."""
-        return cls(lr_size, range(lr_size[0]), range(lr_size[1]))
-
-    def position_of(self, rows: Int[Tensor, '*shape'], columns: Int[Tensor, '*shape']) -> Int[Tensor, '*shape']:
-        """Position of the whole picture's pixels among those of the crop, row after row."""
-        return (rows - self.rows.start) * len(self.columns) + (columns - self.columns.start)
-
-
-@dataclasses.dataclass(frozen=True)
-class PixelChunks:
-    """Coordinates of all crossings of rows and columns, row after row, in pieces; each pass gives the same."""
-
-    rows: Float[Tensor, ' height']
-    columns: Float[Tensor, ' width']
-    per_chunk: int
-    batch: int
-
-    def __iter__(self) -> Iterator[Float[Tensor, 'batch _ 2']]:
-        for row, column in self.crossings():
-            yield torch.stack([self.rows[row], self.columns[column]], dim=-1).expand(self.batch, -1, -1)
-
-    def crossings(self) -> Iterator[tuple[Int[Tensor, ' queries'], Int[Tensor, ' queries']]]:
-        """Which row and which column each coordinate of a piece is on, for what is known per row and per column."""
-        count, width = len(self.rows) * len(self.columns), len(self.columns)
-        for start in range(0, count, self.per_chunk):
-            pixel = torch.arange(start, min(start + self.per_chunk, count), device=self.rows.device)
-            yield pixel // width, pixel % width
-
 
 def small_constant(numbers: Sequence[float] | Sequence[Sequence[float]], like: Tensor) -> Float[Tensor, '*shape']:
     """Plain numbers as a tensor of the device and type of another one, which a GPU is not waited for.
@@ -68,14 +37,21 @@ def small_constant(numbers: Sequence[float] | Sequence[Sequence[float]], like: T
 def pixel_centers(
     count: int, *, device: torch.device | None = None, dtype: torch.dtype = torch.float32
 ) -> Float[Tensor, '{count}']:
-    """Centres of `count` pixels in a row, in [-1, 1]."""
+    """Centers of `count` pixels in a row, in [-1, 1]."""
+    return centers_of_pixels(torch.arange(count, device=device), count, dtype)
+
+
+def centers_of_pixels(
+    index: Int[Tensor, '*shape'], count: int, dtype: torch.dtype = torch.float32
+) -> Float[Tensor, '*shape']:
+    """Centers of some of `count` pixels in a row, in [-1, 1]."""
     half = 1 / count
     # The published order of operations, so that the last bit agrees too: it decides which neighbor is nearest.
-    return -1 + half + (2 * half) * torch.arange(count, device=device, dtype=dtype)
+    return -1 + half + (2 * half) * index.to(dtype)
 
 
 def centers_in_crop(pixels: range, count: int, crop: range, lr_count: int) -> Float[Tensor, ' pixels']:
-    """Centres of some HR pixels of a row, where not the whole row but a crop of its LR pixels spans [-1, 1].
+    """Centers of some HR pixels of a row, where not the whole row but a crop of its LR pixels spans [-1, 1].
 
     Args:
         pixels: of the whole row, in steps of 1.
@@ -114,7 +90,8 @@ def relative_cell(cell: Float[Tensor, 'batch 2'], lr_size: tuple[int, int]) -> F
     Returns:
         Height and width in units where one LR pixel is 2; at scale 4 both are 0.5.
     """
-    return cell * small_constant(lr_size, cell)
+    # Side by side, so that sizes may be free where a network is exported.
+    return torch.stack([cell[:, 0] * lr_size[0], cell[:, 1] * lr_size[1]], dim=-1)
 
 
 def nearest_pixel(coordinate: Float[Tensor, '*shape'], count: int) -> Int[Tensor, '*shape']:

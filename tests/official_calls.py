@@ -14,9 +14,9 @@ from Models.Decoders.CLIT import CLIT
 from Models.Decoders.Decoder import Decoder
 from Models.Decoders.HIIF import HIIF
 from Models.Decoders.LINF import LINF
-from Models.Decoders.local_ensemble import gather_pixels
-from Models.Decoders.LTE import LTE
+from Models.Decoders.LTE import LTE, LTEPrepared
 from Models.Decoders.Native import Native
+from Models.Decoders.Queries import Queries, View, gather_pixels
 from Models.Decoders.SRNO import SRNO
 from Models.Encoders.Encoder import Encoder
 from Models.Layers.bilinear import sample_bilinear
@@ -44,10 +44,13 @@ class Subject:
         padded = expected is not None and expected.shape[2:] != image.shape[2:]
         return self.encoder.extract_padded(image) if padded else self.encoder(image)
 
-    def context(self, call: Call, features: Tensor) -> Any:
+    def aimed(self, call: Call, features: Tensor) -> Any:
+        """What the decoder knows of the call's image and size."""
         assert self.decoder is not None
         image = call.inputs['inp']
-        return self.decoder.prepare(features[..., : image.shape[2], : image.shape[3]], image)
+        size = (image.shape[2], image.shape[3])
+        prepared = self.decoder.prepare(features[..., : size[0], : size[1]], image)
+        return self.decoder.aim(prepared, View(size, _cell(call)))
 
     @property
     def model(self) -> SuperResolver:
@@ -83,8 +86,8 @@ def _x(subject: Subject, call: Call) -> dict[str, Tensor]:
 def _native_picture(subject: Subject, normalized: Tensor) -> Tensor:
     assert subject.encoder is not None
     assert isinstance(subject.decoder, Native)
-    context = subject.decoder.prepare(subject.encoder.extract_padded(normalized), normalized)
-    return context.picture.transpose(1, 2).unflatten(2, context.size)
+    picture, size = subject.decoder.prepare(subject.encoder.extract_padded(normalized), normalized)
+    return picture.transpose(1, 2).unflatten(2, size)
 
 
 def _liif(subject: Subject, call: Call) -> dict[str, Tensor]:
@@ -98,10 +101,10 @@ def _liif(subject: Subject, call: Call) -> dict[str, Tensor]:
         colors = gather_pixels(picture.flatten(2).transpose(1, 2).contiguous(), pixel[None])[0]
         return {'feat': picture, **_rgb(call, colors)}
     features = subject.features(call)
-    context = subject.context(call, features)
-    found = {'feat': features, **_rgb(call, decoder.query(context, coord, _cell(call)))}
+    aimed = subject.aimed(call, features)
+    found = {'feat': features, **_rgb(call, decoder.query(aimed, Queries(coord)))}
     if isinstance(decoder, LTE):
-        found |= _waves(decoder, torch.cat([context[0], *context[1].chunk(2, dim=1)], dim=-1), features)
+        found |= _waves(decoder, aimed.prepared, features)
     return found
 
 
@@ -111,12 +114,9 @@ def _batched(subject: Subject, call: Call) -> dict[str, Tensor]:
     assert decoder is not None
     size = next(value for name, value in call.arguments.items() if name.endswith('bsize'))
     features = subject.features(call)
-    context = subject.context(call, features)
-    pieces = [piece.flatten(1, -2) for piece in coord.split(size, dim=1)]
-    if isinstance(decoder, SRNO | HIIF):
-        colors = [decoder.query(context, piece, _cell(call)) for piece in pieces]
-    else:
-        colors = list(decoder.query_in_chunks(context, pieces, _cell(call)))
+    aimed = subject.aimed(call, features)
+    pieces = [Queries(piece.flatten(1, -2)) for piece in coord.split(size, dim=1)]
+    colors = [decoder.query(aimed, piece) for piece in pieces]
     return {'feat': features, **_rgb(call, torch.cat(colors, dim=1))}
 
 
@@ -172,11 +172,12 @@ def _mirrored_with_edge(image: Tensor, window: int) -> Tensor:
 def _in_pieces(model: SuperResolver, image: Tensor, size: tuple[int, int], per_chunk: int, rows: bool) -> Tensor:
     """Each piece by itself, as the original evaluates networks whose answers depend on each other."""
     normalized = model._normalize(image)
-    context = model._prepare(normalized)
     coord = torch.cartesian_prod(*(torch.arange(1, 2 * n, 2) / n - 1 for n in size)).expand(len(image), -1, -1)
-    cell = model._cell(normalized, size)
+    lr_size = (image.shape[2], image.shape[3])
+    cell = image.new_tensor(model._shown_cell(lr_size, size)).expand(len(image), 2)
+    aimed = model.decoder.aim(model._prepare(normalized), View(lr_size, cell))
     pieces = coord.split(per_chunk * size[1] if rows else per_chunk, dim=1)
-    colors = torch.cat([model.decoder.query(context, piece, cell) for piece in pieces], dim=1)
+    colors = torch.cat([model.decoder.query(aimed, Queries(piece)) for piece in pieces], dim=1)
     return (colors * model.std + model.mean).clamp(0, 1).transpose(1, 2).unflatten(2, size)
 
 
@@ -198,12 +199,12 @@ def _linf(subject: Subject, call: Call) -> dict[str, Tensor]:
     """Pictures at temperature 0 and another, and the likelihood of the truth."""
     decoder = subject.decoder
     assert isinstance(decoder, LINF)
-    image, coord, cell, truth = call.inputs['inp'], call.inputs['coord'], _cell(call), call.inputs['gt']
+    image, coord, truth = (call.inputs[name] for name in ('inp', 'coord', 'gt'))
     grid, coord = (coord.shape[1], coord.shape[2]), coord.flatten(1, 2)
     features = subject.features(call)
-    context = subject.context(call, features)
+    aimed, queries = subject.aimed(call, features), Queries(coord)
     noise = call.inputs['z'].unflatten(0, (len(image), -1))
-    textures = [decoder.texture(context, coord, cell, t * noise) for t in (0.0, call.arguments['temperature'])]
+    textures = [decoder.texture(aimed, queries, t * noise) for t in (0.0, call.arguments['temperature'])]
     of_truth = truth.flatten(2).transpose(1, 2)
     if decoder.patch_size == 1:
         skip = sample_bilinear(image, coord)
@@ -215,7 +216,7 @@ def _linf(subject: Subject, call: Call) -> dict[str, Tensor]:
         pictures = [
             functional.fold(texture.transpose(1, 2), (grid[0] * p, grid[1] * p), p, stride=p) for texture in textures
         ]
-    likelihood = decoder.log_likelihood(context, coord, cell, of_truth).flatten()
+    likelihood = decoder.log_likelihood(aimed, queries, of_truth).flatten()
     return {'feat': features, 'rgb_t0': pictures[0], 'rgb_t': pictures[1], 'log_p': likelihood}
 
 
@@ -224,10 +225,10 @@ def _clit(subject: Subject, call: Call) -> dict[str, Tensor]:
     decoder, image = subject.decoder, call.inputs['inp']
     assert isinstance(decoder, CLIT)
     features = subject.features(call)
-    context = subject.context(call, features)
+    initial = decoder.prepare(features[..., : image.shape[2], : image.shape[3]], image).initial
     grids = [call.inputs[f'coords{stage}'] for stage in range(call.arguments['n_coords'])]
     sizes = [(image.shape[2], image.shape[3]), *((grid.shape[1], grid.shape[2]) for grid in grids[:-1])]
-    maps = decoder.stage_maps(context.initial, sizes)
+    maps = decoder.stage_maps(initial, sizes)
     predictions = decoder.predict(image, maps, call.inputs['sample_coord'].flatten(1, -2), _cell(call))
     return {
         'feat': features,
@@ -241,13 +242,14 @@ def _ciaosr(subject: Subject, call: Call) -> dict[str, Tensor]:
     decoder = subject.decoder
     assert isinstance(decoder, CiaoSR)
     found = _liif(subject, call)
-    values = subject.context(call, found['feat']).values
-    found_by_attention = values[:, :, decoder.key_dim :].transpose(1, 2)
+    prepared, _ = subject.aimed(call, found['feat'])
+    found_by_attention = prepared.values[:, :, decoder.key_dim :].transpose(1, 2)
     return {**found, 'cs_attn': found_by_attention.unflatten(2, found['feat'].shape[2:])}
 
 
-def _waves(decoder: LTE, waves: Tensor, features: Tensor) -> dict[str, Tensor]:
+def _waves(decoder: LTE, prepared: LTEPrepared, features: Tensor) -> dict[str, Tensor]:
     """Amplitudes and frequencies as the original's maps; ours are in radians, and all of y before all of x."""
+    waves = torch.cat([prepared.amplitude, *prepared.frequency.chunk(2, dim=1)], dim=-1)
     maps = waves.transpose(1, 2).unflatten(2, features.shape[2:])
     amplitude, along_y, along_x = maps.split([maps.shape[1] // 2, maps.shape[1] // 4, maps.shape[1] // 4], dim=1)
     frequencies = [along_y, along_x]

@@ -32,7 +32,7 @@ RECIPES = ROOT / 'Configuration' / 'recipes'
 TRAIN = (ROOT / 'train.py').read_text()
 OPEN_SETS = [
     (EncoderType, 'Models.Encoders', Encoder, set()),
-    (DecoderType, 'Models.Decoders', Decoder, set()),
+    (DecoderType, 'Models.Decoders', Decoder, {'Queries'}),
     (LossType, 'Losses', Loss, {'WeightedSum'}),
     (QualityType, 'Models.Quality', QualityModel, set()),
     (TrackerType, 'Orchestrators.Training.Trackers', Tracker, set()),

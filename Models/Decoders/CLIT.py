@@ -10,7 +10,7 @@ scale alone, in training too, where the original draws a scale per stage; and `q
 only.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple, cast
 
 import torch
@@ -18,13 +18,14 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from Models.Decoders.Decoder import Decoder
+from Models.Decoders.Decoder import Decoder, DecoderFacts
+from Models.Decoders.Queries import Queries, View
 from Models.Layers.bilinear import sample_bilinear
 from Models.Layers.convolutions import conv3x3
 from Models.Layers.MLP import MLP
 from Models.Layers.positional_bias import positional_bias
 from Models.Layers.window_attention import Windows, attend_windows
-from Utilities.coordinates import nearest_pixel, pixel_centers, relative_cell
+from Utilities.coordinates import centers_of_pixels, nearest_pixel, pixel_centers, relative_cell
 
 _CARRIED = 0.75
 """Share of a stage's prediction that the next one builds upon; the published constant."""
@@ -37,8 +38,8 @@ _NUMBERS_AT_ONCE = 2**27
 Size = tuple[int, int]
 
 
-class CLITContext(NamedTuple):
-    """What CLIT knows of an image before any coordinate or scale is asked for."""
+class CLITPrepared(NamedTuple):
+    """What CLIT knows of an image before any size or coordinate is asked for."""
 
     lr: Float[Tensor, 'batch 3 h w']
 
@@ -60,7 +61,20 @@ class StageMaps(NamedTuple):
     """(h, w) without the margin."""
 
 
-class CLIT(Decoder):
+class Group(NamedTuple):
+    """Images of a batch that go through the same stages; training batches hold several scales."""
+
+    images: list[int]
+
+    lr: Float[Tensor, 'some 3 h w']
+
+    stages: list[StageMaps]
+
+    cell: Float[Tensor, 'some 2']
+    """As the network is shown it."""
+
+
+class CLIT(Decoder[CLITPrepared, list[Group]]):
     """Stages of windowed attention on ever larger maps, each adding to the prediction of the one before.
 
     Stage i works on the encoder's features at `scale_per_stage ** i` times the LR size, and takes part if the picture
@@ -87,9 +101,6 @@ class CLIT(Decoder):
         ValueError: for a number below its minimum, an unknown activation, or channels that can not be shared out.
     """
 
-    # Queries of the same window are cheap together, and a small chunk cuts windows apart.
-    least_default_chunk = 2**14
-
     def __init__(  # noqa: PLR0913
         self,
         feature_dim: int,
@@ -115,9 +126,13 @@ class CLIT(Decoder):
         self.is_cell = is_cell
         self.limit_cell(None)
         self.scale_per_stage = scale_per_stage
-        # Two convolutions around a window. Sizes of later stages' maps are rounded, and follow from the picture's size.
-        self.receptive_field = r + 2 if stages == 1 else None
-        self.may_leave_weights_idle = stages > 1
+        self.facts = DecoderFacts(
+            # Two convolutions around a window. Sizes of later stages' maps are rounded, and follow from the picture's.
+            receptive_field=r + 2 if stages == 1 else None,
+            unused_weights=stages > 1,
+            # Queries of the same window are cheap together, and a small piece cuts windows apart.
+            least_default_piece=2**14,
+        )
         self.conv_ch = conv3x3(feature_dim, base_dim)
         self.conv_vs = nn.ModuleList(conv3x3(base_dim, base_dim) for _ in range(stages))
         self.conv_qs = nn.ModuleList(conv3x3(base_dim, base_dim) for _ in range(stages))
@@ -127,31 +142,31 @@ class CLIT(Decoder):
         dim_in = self.window_dim + (2 if is_cell else 0)
         self.imnets = nn.ModuleList(MLP(dim_in, hidden, 3, _ACTIVATIONS[act]) for _ in range(stages))
 
-    def prepare(self, features: Float[Tensor, 'batch dim h w'], lr: Float[Tensor, 'batch 3 h w']) -> CLITContext:
-        return CLITContext(lr, self.conv_ch(features))
-
     def limit_cell(self, cell_scale_max: float | None) -> None:
         super().limit_cell(cell_scale_max)
         self._scale_max, self.cell_scale_max = cell_scale_max, None
 
-    def query(
-        self, context: CLITContext, coord: Float[Tensor, 'batch queries 2'], cell: Float[Tensor, 'batch 2']
-    ) -> Float[Tensor, 'batch queries 3']:
-        return next(self.query_in_chunks(context, [coord], cell))
+    def prepare(self, features: Float[Tensor, 'batch dim h w'], lr: Float[Tensor, 'batch 3 h w']) -> CLITPrepared:
+        return CLITPrepared(lr, self.conv_ch(features))
 
-    def query_in_chunks(
-        self, context: CLITContext, chunks: Iterable[Float[Tensor, 'batch _ 2']], cell: Float[Tensor, 'batch 2']
-    ) -> Iterator[Float[Tensor, 'batch _ 3']]:
-        """As in the contract; the maps of the stages, which the scale decides, are made once for all chunks."""
-        groups = self._images_by_stages(context, cell)
-        stages = [self.stage_maps(context.initial[images], sizes) for sizes, images in groups.items()]
-        order = cell.new_tensor([image for images in groups.values() for image in images]).argsort()
-        for coord in chunks:
-            parts = [
-                self.predict(context.lr[images], maps, coord[images], cell[images])[-1]
-                for images, maps in zip(groups.values(), stages, strict=True)
-            ]
-            yield torch.cat(parts)[order]
+    def aim(self, prepared: CLITPrepared, view: View) -> list[Group]:
+        shown = view.cell
+        if self._scale_max is not None:
+            # Here instead of before, as the number of stages and their sizes are told by the cell.
+            shown = shown.maximum(2 / (shown.new_tensor(view.lr_size) * self._scale_max))
+        by_sizes: dict[tuple[Size, ...], list[int]] = {}
+        for image, (height, width) in enumerate((2 / view.cell.double()).round().int().tolist()):
+            by_sizes.setdefault(self.stage_sizes(view.lr_size, (height, width)), []).append(image)
+        return [
+            Group(images, prepared.lr[images], self.stage_maps(prepared.initial[images], sizes), shown[images])
+            for sizes, images in by_sizes.items()
+        ]
+
+    def query(self, aimed: list[Group], queries: Queries) -> Float[Tensor, 'batch queries 3']:
+        coord = queries.coord
+        colors = [self.predict(lr, stages, coord[images], cell)[-1] for images, lr, stages, cell in aimed]
+        order = torch.tensor([image for group in aimed for image in group.images], device=coord.device).argsort()
+        return torch.cat(colors)[order]
 
     def stage_sizes(self, lr_size: Size, size: Size) -> tuple[Size, ...]:
         """Sizes of the maps of the stages that take part in a picture of `size`, the first being the LR size."""
@@ -185,9 +200,6 @@ class CLIT(Decoder):
         cell: Float[Tensor, 'batch 2'],
     ) -> list[Float[Tensor, 'batch queries 3']]:
         """Normalized colors as each stage predicts them; the last one's are the answer."""
-        if self._scale_max is not None:
-            # Here instead of before the stages, whose number and sizes are told by the cell.
-            cell = cell.maximum(2 / (cell.new_tensor(lr.shape[2:]) * self._scale_max))
         at_once = max(1, _NUMBERS_AT_ONCE // (self.window_dim * coord.shape[0]))
         image = sample_bilinear(lr, coord)
         predictions = []
@@ -227,7 +239,7 @@ class CLIT(Decoder):
         positions, distances = [], []
         for axis, count in enumerate(size):
             nearest = nearest_pixel(coord[..., axis], count)
-            centers = pixel_centers(count, device=coord.device, dtype=coord.dtype)[nearest][..., None]
+            centers = centers_of_pixels(nearest, count, coord.dtype)[..., None]
             # The highest frequency makes the last bit count: the published order of operations.
             distances.append((coord[..., axis, None] - (centers + reach * (2 / count))) * count)
             positions.append(nearest)
@@ -241,19 +253,9 @@ class CLIT(Decoder):
     def _table(self, values: Float[Tensor, 'batch dim h w']) -> Float[Tensor, 'batch padded_pixels dim']:
         return functional.pad(values, (self.r,) * 4).flatten(2).transpose(1, 2).contiguous()
 
-    def _images_by_stages(
-        self, context: CLITContext, cell: Float[Tensor, 'batch 2']
-    ) -> dict[tuple[Size, ...], list[int]]:
-        """Images of the batch that share their sizes of maps; training batches hold several scales."""
-        lr_size = (context.lr.shape[2], context.lr.shape[3])
-        groups: dict[tuple[Size, ...], list[int]] = {}
-        for image, (height, width) in enumerate((2 / cell.double()).round().int().tolist()):
-            groups.setdefault(self.stage_sizes(lr_size, (height, width)), []).append(image)
-        return groups
-
 
 def _resample(features: Float[Tensor, 'batch dim h w'], size: Size) -> Float[Tensor, 'batch dim height width']:
-    """Bilinear samples at the centres of `size` pixels; beyond the border's centres they fade to zero, as published."""
+    """Bilinear samples at the centers of `size` pixels; beyond the border's centers they fade to zero, as published."""
     # Coordinates never in half precision, in which rounding would move pixels.
     dtype = torch.promote_types(features.dtype, torch.float32)
     rows, columns = (pixel_centers(n, device=features.device, dtype=dtype) for n in size)

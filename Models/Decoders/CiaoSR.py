@@ -16,12 +16,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from Models.Decoders.Decoder import Decoder
-from Models.Decoders.local_ensemble import gather_pixels
+from Models.Decoders.Decoder import Decoder, DecoderFacts, Normalization
+from Models.Decoders.Queries import Queries, View, gather_pixels
 from Models.Layers.bilinear import sample_bilinear
 from Models.Layers.CrossScaleAttention import CrossScaleAttention
 from Models.Layers.MLP import MLP
-from Utilities.coordinates import nearest_pixel, pixel_centers, relative_cell, small_constant
+from Utilities.coordinates import centers_of_pixels, nearest_pixel, small_constant
 
 _NUDGE = 1e-6
 _STEPS = {1: (0,), 2: (-1, 1), 3: (-1, 0, 1)}
@@ -31,8 +31,8 @@ _WIDTHS = (256, 256, 256, 256)
 _NUMBERS_AT_ONCE = 2**27
 
 
-class CiaoSRContext(NamedTuple):
-    """What CiaoSR knows of an image before any coordinate is asked for; tables have a row per LR pixel."""
+class CiaoSRPrepared(NamedTuple):
+    """What CiaoSR knows of an image before any size or coordinate is asked for; tables have a row per LR pixel."""
 
     lr: Float[Tensor, 'batch 3 h w']
     keys: Float[Tensor, 'batch pixels key_dim']
@@ -48,7 +48,7 @@ class CiaoSRContext(NamedTuple):
     """Share of the value in the first layer of `imnet_v`, bias included."""
 
 
-class CiaoSR(Decoder):
+class CiaoSR(Decoder[CiaoSRPrepared, tuple[CiaoSRPrepared, View]]):
     """Attention over the LR pixels around a coordinate, to a color that is added to the bilinear image.
 
     Args:
@@ -67,8 +67,7 @@ class CiaoSR(Decoder):
             layer, or reductions that the cross-scale attention does not have.
     """
 
-    image_mean = (0.4488, 0.4371, 0.4040)
-    image_std = (1.0, 1.0, 1.0)
+    facts = DecoderFacts(Normalization((0.4488, 0.4371, 0.4040), (1.0, 1.0, 1.0)))
 
     def __init__(  # noqa: PLR0913
         self,
@@ -100,30 +99,30 @@ class CiaoSR(Decoder):
         self.imnet_v = MLP(self.value_dim + 4, hidden_v, self.value_dim)
         self.cs_attn = CrossScaleAttention(feature_dim, multi_scale) if non_local_attn else None
 
-    def prepare(self, features: Float[Tensor, 'batch dim h w'], lr: Float[Tensor, 'batch 3 h w']) -> CiaoSRContext:
+    def prepare(self, features: Float[Tensor, 'batch dim h w'], lr: Float[Tensor, 'batch 3 h w']) -> CiaoSRPrepared:
         keys = functional.unfold(features, kernel_size=3, padding=1) if self.feat_unfold else features.flatten(2)
         values = keys if self.cs_attn is None else torch.cat([keys, self.cs_attn(features).flatten(2)], dim=1)
         keys, values = keys.transpose(1, 2).contiguous(), values.transpose(1, 2).contiguous()
-        return CiaoSRContext(lr, keys, values, _first_share(self.imnet_k, keys), _first_share(self.imnet_v, values))
+        return CiaoSRPrepared(lr, keys, values, _first_share(self.imnet_k, keys), _first_share(self.imnet_v, values))
 
-    def query(
-        self, context: CiaoSRContext, coord: Float[Tensor, 'batch queries 2'], cell: Float[Tensor, 'batch 2']
-    ) -> Float[Tensor, 'batch queries 3']:
-        at_once = max(1, _NUMBERS_AT_ONCE // (self.local_size**2 * self.value_dim * coord.shape[0]))
-        return torch.cat([self._attend(context, piece, cell) for piece in coord.split(at_once, dim=1)], dim=1)
+    def query(self, aimed: tuple[CiaoSRPrepared, View], queries: Queries) -> Float[Tensor, 'batch queries 3']:
+        at_once = max(1, _NUMBERS_AT_ONCE // (self.local_size**2 * self.value_dim * len(aimed[0].lr)))
+        return torch.cat([self._attend(*aimed, piece.coord) for piece in queries.pieces(at_once)], dim=1)
 
     def _attend(
-        self, context: CiaoSRContext, coord: Float[Tensor, 'batch queries 2'], cell: Float[Tensor, 'batch 2']
+        self, context: CiaoSRPrepared, view: View, coord: Float[Tensor, 'batch queries 2']
     ) -> Float[Tensor, 'batch queries 3']:
-        size = (context.lr.shape[2], context.lr.shape[3])
+        size, cell = view.lr_size, view.cell
         rows, columns = _pixel_at(coord, size)
         query = gather_pixels(context.keys, (rows * size[1] + columns)[None])  # (1, B, Q, key_dim)
         pixel, offset = self._find_neighbors(coord, cell, size)
         # (neighbors, B, Q, 4): where the coordinate is as seen from the neighbor, and how large its pixel
-        place = torch.cat([offset, relative_cell(cell, size)[:, None].expand_as(offset)], dim=-1)
+        place = torch.cat([offset, view.relative_cell[:, None].expand_as(offset)], dim=-1)
 
+        # Scale-aware attention: the query is compared with the keys, each weighed by an MLP of its place.
         weight = _rest(self.imnet_k, gather_pixels(context.first_of_keys, pixel), place)
         logits = (query * gather_pixels(context.keys, pixel) * weight).sum(dim=-1) / self.softmax_scale
+        # Values, weighed alike, and with them what the non-local attention found.
         weight = _rest(self.imnet_v, gather_pixels(context.first_of_values, pixel), place)
         values = gather_pixels(context.values, pixel) * weight
         found = (values * logits.softmax(dim=0)[..., None]).sum(dim=0)
@@ -143,9 +142,9 @@ class CiaoSR(Decoder):
         shift = steps[:, None] * ((1 - cell) / gaps) + _NUDGE * (steps[:, None] != 0)  # (neighbors, B, 2)
         shifted = (coord + shift[:, :, None]).clamp(-1 + _NUDGE, 1 - _NUDGE)
         rows, columns = _pixel_at(shifted, size)
-        centers_y, centers_x = (pixel_centers(n, device=coord.device, dtype=coord.dtype) for n in size)
-        centers = torch.stack([centers_y[rows], centers_x[columns]], dim=-1)
-        return rows * size[1] + columns, (coord - centers) * small_constant(size, coord)
+        y, x = (centers_of_pixels(index, n, coord.dtype) for index, n in zip((rows, columns), size, strict=True))
+        offset = torch.stack([(coord[..., 0] - y) * size[0], (coord[..., 1] - x) * size[1]], dim=-1)
+        return rows * size[1] + columns, offset
 
 
 def _pixel_at(

@@ -1,60 +1,95 @@
 """What every decoder promises."""
 
+import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import ClassVar, Generic, TypeVar, cast
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from Utilities.coordinates import Crop
+from Models.Decoders.Queries import Queries, View
 
 Color = tuple[float, float, float]
 
+Prepared = TypeVar('Prepared')
+"""What a decoder makes of an image."""
 
-class Decoder(nn.Module, ABC):
-    """A network from features to colors at any coordinate, in two phases.
+Aimed = TypeVar('Aimed')
+"""What it makes of that for one size."""
 
-    `prepare` does once per image whatever the coordinates do not change; `query` answers any set of coordinates from
-    that context. A decoder keeps no state between the two, so a picture may be asked for in pieces of any size.
 
-    The first argument of a decoder's constructor is the encoder's `feature_dim`, or the `encoder` where it is named so;
-    the others are its options. `cell_scale_max` is one of every decoder's.
+@dataclasses.dataclass(frozen=True)
+class Normalization:
+    """Encoder and decoder see (image - mean) / std, and the decoder's colors are mapped back.
+
+    Most published INR networks map [0, 1] to [-1, 1].
+
+    Raises:
+        ValueError: if these are not three numbers each, or a deviation is not above 0.
     """
 
-    image_mean: Color = (0.5, 0.5, 0.5)
-    image_std: Color = (0.5, 0.5, 0.5)
-    """Encoder and decoder see (image - mean) / std, and the decoder's colors are mapped back. Most published INR
-    networks map [0, 1] to [-1, 1]."""
+    image_mean: Sequence[float] = (0.5, 0.5, 0.5)
+    image_std: Sequence[float] = (0.5, 0.5, 0.5)
 
-    cell_scale_max: float | None = None
-    """Largest scale whose cell the network is shown: beyond it, the cell is that of this scale (LTE's rule, used at
-    test time). None: the cell is never changed."""
+    def __post_init__(self) -> None:
+        for setting in ('image_mean', 'image_std'):
+            value = getattr(self, setting)
+            if len(value) != 3:
+                raise ValueError(f'{setting} must be three numbers (red, green, blue), got {value}.')
+            object.__setattr__(self, setting, tuple(float(channel) for channel in value))
+        if min(self.image_std) <= 0:
+            raise ValueError(f'image_std must be above 0, got {self.image_std}.')
 
-    wants_padding: bool = False
-    """Whether `prepare` is given the features of the padded image, for decoders with layers of their own that a cropped
-    border would change. They may then be higher and wider than the image."""
 
-    published_losses: tuple[tuple[str, float], ...] = (('PixelL1', 1.0),)
-    """Names and weights of the losses that it was published with; `Own` is `training_loss`."""
+@dataclasses.dataclass(frozen=True)
+class DecoderFacts:
+    """What others need to know of a decoder to use it well; with its options, these do not change."""
 
-    may_leave_weights_idle: bool = False
-    """Whether some weights take no part in a batch, depending on what is asked for."""
-
-    patch_size: int = 1
-    """Side, in HR pixels, of the patch around each coordinate whose true colors `training_loss` is given."""
+    normalization: Normalization = Normalization()
 
     receptive_field: int | None = None
     """How many LR pixels of features and image, to each side of the one that a coordinate falls into, decide its color
     (at scales from 1 on). With this margin, a crop gives the colors of the whole; but where a network takes the nearest
     LR pixel, rounding decides for coordinates on the border of two. None: no margin does."""
 
-    least_default_chunk: int = 1
+    exact_on_crops: bool = False
+    """Whether it can be given a crop and answer by coordinates of the whole (`View.crop`). Then tiles equal the whole
+    to the last bit of every coordinate. Else a crop is a picture of its own, and its coordinates are its own too."""
+
+    needs_padded_features: bool = False
+    """Whether `prepare` is given the features of the padded image, for decoders with layers of their own that a cropped
+    border would change. They may then be higher and wider than the image, or have a stride."""
+
+    unused_weights: bool = False
+    """Whether some weights take no part in a batch, depending on what is asked for."""
+
+    patch_size: int = 1
+    """Side, in HR pixels, of the patch around each coordinate whose true colors `own_loss` is given."""
+
+    least_default_piece: int = 1
     """Coordinates that it wants to be asked for at a time at least, where nothing else is said, to be fast."""
 
-    knows_crops: bool = False
-    """Whether it can answer for part of a picture by coordinates of the whole, see `place`. Then tiles equal the whole
-    to the last bit of every coordinate. Else a crop is a picture of its own, and its coordinates are its own too."""
+
+class Decoder(nn.Module, ABC, Generic[Prepared, Aimed]):
+    """A network from features to colors at any coordinate, in three phases.
+
+    `prepare` does once per image whatever size and coordinates do not change; `aim` does once per size whatever the
+    coordinates do not change; `query` answers any set of coordinates from that. A decoder keeps no state in between, so
+    a picture may be asked for in pieces of any size.
+
+    The first argument of a decoder's constructor is the encoder's `feature_dim`, or the `encoder` where it is named so;
+    the others are its options. `cell_scale_max` is one of every decoder's.
+    """
+
+    facts: DecoderFacts = DecoderFacts()
+
+    published_losses: ClassVar[tuple[tuple[str, float], ...]] = (('PixelL1', 1.0),)
+    """Names and weights of the losses that it was published with; `Own` is `own_loss`."""
+
+    cell_scale_max: float | None = None
+    """Largest scale whose cell the network is shown: beyond it, the cell is that of this scale (LTE's rule, used at
+    test time). None: the cell is never changed."""
 
     def check_size(self, lr_size: tuple[int, int], size: tuple[int, int]) -> None:  # noqa: B027
         """Refuse, by ValueError, a size that images of `lr_size` can't be upscaled to; most decoders take any."""
@@ -69,87 +104,49 @@ class Decoder(nn.Module, ABC):
             raise ValueError(f'cell_scale_max must be a positive scale or None, got {cell_scale_max}.')
         self.cell_scale_max = cell_scale_max
 
-    def set_normalization(self, image_mean: Sequence[float], image_std: Sequence[float]) -> None:
-        """For constructors that leave it open, as networks were published with more than one.
-
-        Raises:
-            ValueError: if these are not three numbers each, or a deviation is not above 0.
-        """
-        self.image_mean = _color('image_mean', image_mean)
-        self.image_std = _color('image_std', image_std)
-        if min(self.image_std) <= 0:
-            raise ValueError(f'image_std must be above 0, got {self.image_std}.')
-
     @abstractmethod
-    def prepare(self, features: Float[Tensor, 'batch dim h w'], lr: Float[Tensor, 'batch 3 h w']) -> Any:  # noqa: ANN401
-        """Everything that the image alone decides; handed to `query` as it is.
+    def prepare(self, features: Float[Tensor, 'batch dim h w'], lr: Float[Tensor, 'batch 3 h w']) -> Prepared:
+        """Everything that the image alone decides.
 
         Args:
             features: the encoder's output.
             lr: the normalized image itself, for decoders that add to an interpolation of it.
         """
 
-    def place(self, context: Any, crop: Crop) -> Any:  # noqa: ANN401
-        """Tell a context which part of a picture its image is; only where `knows_crops`.
+    def aim(self, prepared: Prepared, view: View) -> Aimed:
+        """Everything that the image and the size decide; where nothing does, both as they are.
 
         Args:
-            context: what `prepare` returned for the part; it has `lr_size` and `crop`.
-            crop: where it lies. Coordinates and cell in `query` are then those of the whole picture.
+            prepared: what `prepare` returned for this image, or for the crop of it that the view names.
+            view: the size, by the cell, and the part that is at hand.
         """
-        return context._replace(lr_size=crop.lr_size, crop=crop)
+        return cast(Aimed, (prepared, view))
 
     @abstractmethod
-    def query(
-        self,
-        context: Any,  # noqa: ANN401
-        coord: Float[Tensor, 'batch queries 2'],
-        cell: Float[Tensor, 'batch 2'],
-    ) -> Float[Tensor, 'batch queries 3']:
-        """Normalized colors at the given coordinates.
+    def query(self, aimed: Aimed, queries: Queries) -> Float[Tensor, 'batch queries 3']:
+        """Normalized colors at some coordinates.
 
         Args:
-            context: what `prepare` returned for this image.
-            coord: centres of HR pixels as (y, x) in [-1, 1].
-            cell: height and width of an HR pixel in the same units, (2 / H, 2 / W).
+            aimed: what `aim` returned for this image and size.
+            queries: the coordinates.
         """
 
-    def query_in_chunks(
-        self,
-        context: Any,  # noqa: ANN401
-        chunks: Iterable[Float[Tensor, 'batch _ 2']],
-        cell: Float[Tensor, 'batch 2'],
-    ) -> Iterator[Float[Tensor, 'batch _ 3']]:
-        """Colors of a whole set of coordinates, piece by piece, as if `query` had been given all of them at once.
+    def query_in_pieces(self, aimed: Aimed, queries: Queries, size: int) -> Iterator[Float[Tensor, 'batch _ 3']]:
+        """What `query` answers, in the memory of one piece of at most `size` coordinates after the other.
 
         A decoder whose answers depend on each other, such as one with attention over all queries, overrides this and
-        goes through the chunks as often as it must.
-
-        Args:
-            context: what `prepare` returned for this image.
-            chunks: the coordinates in pieces; can be gone through repeatedly, and gives the same each time.
-            cell: as in `query`.
+        goes through the pieces as often as it must.
         """
-        for coord in chunks:
-            yield self.query(context, coord, cell)
+        for piece in queries.pieces(size):
+            yield self.query(aimed, piece)
 
-    def training_loss(
-        self,
-        context: Any,  # noqa: ANN401
-        coord: Float[Tensor, 'batch queries 2'],
-        cell: Float[Tensor, 'batch 2'],
-        hr: Float[Tensor, 'batch queries colors'],
+    def own_loss(
+        self, aimed: Aimed, queries: Queries, colors: Float[Tensor, 'batch queries colors']
     ) -> Float[Tensor, '']:
-        """Negative log-likelihood of the true colors, to be minimized; only for decoders that have such.
+        """A loss that only this decoder can tell, such as the likelihood of the true colors, to be minimized.
 
         Args:
-            context, coord, cell: as in `query`.
-            hr: normalized colors at the coordinates; with a `patch_size`, of the whole patch around each.
+            aimed, queries: as in `query`.
+            colors: normalized true colors at the coordinates; with a `patch_size`, of the whole patch around each.
         """
         raise ValueError(f'{type(self).__name__} has no loss of its own; it is trained by the losses of the recipe.')
-
-
-def _color(setting: str, value: Sequence[float]) -> Color:
-    if len(value) != 3:
-        raise ValueError(f'{setting} must be three numbers (red, green, blue), got {value}.')
-    red, green, blue = (float(channel) for channel in value)
-    return red, green, blue

@@ -17,36 +17,47 @@ Kept, as trained weights depend on it:
 - The layers of the levels have 256 hidden channels whatever the width.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple, cast
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
 from Models.Decoders.Decoder import Decoder
-from Models.Decoders.local_ensemble import Neighbors, Places, PlacesInChunks, gather_pixels
+from Models.Decoders.Queries import Neighbors, Queries, View, pixel_table
 from Models.Layers.bilinear import sample_bilinear
-from Models.Layers.blended_lookup import blended_linear, cut_to_reach
-from Models.Layers.GalerkinAttention import GalerkinAttention, Layer, attend, attend_in_chunks
-from Utilities.coordinates import relative_cell, small_constant
+from Models.Layers.blended_lookup import blended_linear, cut_to_reach, variance_of_inputs
+from Models.Layers.GalerkinAttention import GalerkinAttention, Layer, attend, attend_in_pieces
+from Utilities.coordinates import small_constant
 
 _LEVELS = 6
 _HIDDEN = 256
 _NUDGE = 1e-9
 
 
-class HIIFContext(NamedTuple):
-    """What HIIF knows of an image before any coordinate is asked for."""
+class HIIFPrepared(NamedTuple):
+    """What HIIF knows of an image before any size or coordinate is asked for."""
 
-    features: Float[Tensor, 'batch pixels width']
+    table: Float[Tensor, 'batch pixels width']
+    """The features of each LR pixel."""
+
     lr: Float[Tensor, 'batch 3 h w']
-    lr_size: tuple[int, int]
+    """The image that the answer is added to."""
 
 
-class HIIF(Decoder):
+class HIIFAimed(NamedTuple):
+    """The same of an image and a size."""
+
+    prepared: HIIFPrepared
+    view: View
+    first: Layer
+    """Layer norm's weights and means and the first linear layer in one; the deviation divides before the bias."""
+
+
+class HIIF(Decoder[HIIFPrepared, HIIFAimed]):
     """Four weighted feature vectors, and the place between them told bit by bit, coarse to fine.
 
     Args:
@@ -70,80 +81,47 @@ class HIIF(Decoder):
         self.conv0 = HIIFAttention(width, heads)
         self.conv1 = HIIFAttention(width, heads)
 
-    def prepare(self, features: Float[Tensor, 'batch dim h w'], lr: Float[Tensor, 'batch 3 h w']) -> HIIFContext:
-        table = self.freq(features).flatten(2).transpose(1, 2).contiguous()
-        return HIIFContext(table, lr, (features.shape[2], features.shape[3]))
+    def prepare(self, features: Float[Tensor, 'batch dim h w'], lr: Float[Tensor, 'batch 3 h w']) -> HIIFPrepared:
+        return HIIFPrepared(pixel_table(self.freq(features)), lr)
 
-    def query(
-        self, context: HIIFContext, coord: Float[Tensor, 'batch queries 2'], cell: Float[Tensor, 'batch 2']
-    ) -> Float[Tensor, 'batch queries 3']:
-        places = Places.at(coord, context.lr_size)
-        tokens = attend([self.conv0, self.conv1], self._embed(context, cell, self._first_layer(), places))
-        return self._colors(context, tokens, places)
-
-    def query_in_chunks(
-        self, context: HIIFContext, chunks: Iterable[Float[Tensor, 'batch _ 2']], cell: Float[Tensor, 'batch 2']
-    ) -> Iterator[Float[Tensor, 'batch _ 3']]:
-        places = PlacesInChunks(chunks, context.lr_size)
-        attended = attend_in_chunks(
-            [self.conv0, self.conv1], places, partial(self._embed, context, cell, self._first_layer())
-        )
-        for here, tokens in zip(places, attended, strict=True):
-            yield self._colors(context, tokens, here)
-
-    def _first_layer(self) -> Layer:
-        """Layer norm's weights and means and the first linear layer in one; the deviation divides before the bias."""
+    def aim(self, prepared: HIIFPrepared, view: View) -> HIIFAimed:
         level = cast(LevelMLP, self.fc_layers[0])
         weight = level.fc1.weight * level.norm.weight
         bias = functional.linear(level.norm.bias, level.fc1.weight, level.fc1.bias)
-        return Layer(weight - weight.mean(dim=1, keepdim=True), bias)
+        return HIIFAimed(prepared, view, Layer(weight - weight.mean(dim=1, keepdim=True), bias))
 
-    def _embed(
-        self,
-        context: HIIFContext,
-        cell: Float[Tensor, 'batch 2'],
-        first: Layer,
-        places: Places,
-    ) -> Float[Tensor, 'batch queries width']:
-        neighbors = places.neighbors
-        features, pixel = cut_to_reach(context.features, neighbors.pixel)
-        cells = relative_cell(cell, context.lr_size)[:, None].expand(-1, places.coord.shape[1], -1)
-        bits = binary_digits(place_in_pixel(neighbors, context.lr_size), level=0)
-        others = torch.cat([cells, bits], dim=-1)
+    def query(self, aimed: HIIFAimed, queries: Queries) -> Float[Tensor, 'batch queries 3']:
+        return self._decode(aimed, attend([self.conv0, self.conv1], self._embed(aimed, queries)), queries)
+
+    def query_in_pieces(self, aimed: HIIFAimed, queries: Queries, size: int) -> Iterator[Float[Tensor, 'batch _ 3']]:
+        pieces = list(queries.pieces(size))
+        attended = attend_in_pieces([self.conv0, self.conv1], pieces, partial(self._embed, aimed))
+        for piece, tokens in zip(pieces, attended, strict=True):
+            yield self._decode(aimed, tokens, piece)
+
+    def _embed(self, aimed: HIIFAimed, queries: Queries) -> Float[Tensor, 'batch queries width']:
+        """The first level: four weighted feature vectors, the cell, and the coarsest bits of the place."""
+        (table, _), view, first = aimed
+        neighbors = queries.neighbors(view, local_ensemble=True)
+        features, pixel = cut_to_reach(table, neighbors.pixel)
+        cells = view.relative_cell[:, None].expand(-1, len(queries), -1)
+        others = torch.cat([cells, binary_digits(place_in_pixel(neighbors, view.lr_size), level=0)], dim=-1)
+        # The level's layer norm and first linear layer, the norm's deviation last.
         level = cast(LevelMLP, self.fc_layers[0])
         centered = blended_linear(features, pixel, neighbors.weight, first.weight[:, :-4])
         centered = torch.baddbmm(centered, others, first.weight[:, -4:].T.expand(len(others), -1, -1))
-        deviation = (_variance(features, pixel, neighbors.weight, others) + level.norm.eps).sqrt()
+        deviation = (variance_of_inputs(features, pixel, neighbors.weight, others) + level.norm.eps).sqrt()
         return level.fc2(functional.gelu(torch.addcdiv(first.bias, centered, deviation[..., None])))
 
-    def _colors(
-        self,
-        context: HIIFContext,
-        tokens: Float[Tensor, 'batch queries width'],
-        places: Places,
+    def _decode(
+        self, aimed: HIIFAimed, tokens: Float[Tensor, 'batch queries width'], queries: Queries
     ) -> Float[Tensor, 'batch queries 3']:
-        place = place_in_pixel(places.neighbors, context.lr_size)
+        """The other levels, coarse to fine; their answer is added to the interpolated image."""
+        (_, lr), view, _ = aimed
+        place = place_in_pixel(queries.neighbors(view, local_ensemble=True), view.lr_size)
         for level in range(1, _LEVELS):
             tokens = self.fc_layers[level](torch.cat([tokens, binary_digits(place, level)], dim=-1))
-        return tokens + sample_bilinear(context.lr, places.coord)
-
-
-def _variance(
-    features: Float[Tensor, 'batch pixels width'],
-    pixel: Int[Tensor, '4 batch queries'],
-    share: Float[Tensor, '4 batch queries'],
-    others: Float[Tensor, 'batch queries 4'],
-) -> Float[Tensor, 'batch queries']:
-    """Of the four vectors times their shares and the other numbers, all together."""
-    width = features.shape[2]
-    of_pixels = torch.stack([features.mean(dim=2), features.var(dim=2, correction=0)], dim=2)
-    means, variances = gather_pixels(of_pixels, pixel).unbind(dim=-1)
-    means = means * share
-    count = 4 * width + others.shape[2]
-    mean = (width * means.sum(dim=0) + others.sum(dim=2)) / count
-    # Around the common mean, so that no large numbers are subtracted.
-    of_features = width * (variances * share.square() + (means - mean).square()).sum(dim=0)
-    return (of_features + (others - mean[..., None]).square().sum(dim=2)) / count
+        return tokens + sample_bilinear(lr, queries.coord)
 
 
 def place_in_pixel(neighbors: Neighbors, lr_size: tuple[int, int]) -> Float[Tensor, 'batch queries 2']:

@@ -7,26 +7,25 @@ and pixel instead of drawn from the global generator, so pictures repeat; and wh
 a patch, that row is the middle of a patch around itself (there: the top of a patch predicted for the picture's centre).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from Models.Decoders.Decoder import Decoder
-from Models.Decoders.local_ensemble import Neighbors, Places, PlacesInChunks, gather_pixels
+from Models.Decoders.Decoder import Decoder, DecoderFacts
+from Models.Decoders.Queries import Queries, View, gather_pixels
 from Models.Layers.bilinear import sample_bilinear
 from Models.Layers.convolutions import conv3x3
 from Models.Layers.fourier_features import fourier_features, waves_of
 from Models.Layers.NormalizingFlow import NormalizingFlow
 from Models.Layers.pixel_noise import pixel_noise
 from Models.Layers.pointwise import pointwise_mlp
-from Utilities.coordinates import Crop, relative_cell
 
 
-class LINFContext(NamedTuple):
-    """What LINF knows of an image before any coordinate is asked for."""
+class LINFPrepared(NamedTuple):
+    """What LINF knows of an image before any size or coordinate is asked for."""
 
     waves: Float[Tensor, 'batch pixels waves']
     """Amplitudes and frequencies of each LR pixel."""
@@ -34,18 +33,20 @@ class LINFContext(NamedTuple):
     lr: Float[Tensor, 'batch 3 h w']
     """The image that the answer is added to."""
 
-    lr_size: tuple[int, int]
-    """Of the image that spans [-1, 1]."""
+
+class LINFAimed(NamedTuple):
+    """The same of an image and a size."""
+
+    prepared: LINFPrepared
+    phase: Float[Tensor, 'batch half']
+    view: View
 
     temperature: float
     seed: int
-    """Of the noise. To sample otherwise than the decoder's options say, use `context._replace(seed=...)`."""
-
-    crop: Crop | None = None
-    """The part of the image that the context is of; None: all."""
+    """Of the noise. To sample otherwise than the decoder's options say, use `aimed._replace(seed=...)`."""
 
 
-class LINF(Decoder):
+class LINF(Decoder[LINFPrepared, LINFAimed]):
     """A flow, conditioned by Fourier features, over the texture: what the colors add to the interpolated LR image.
 
     The flow is over one pixel, or, with a `patch_size`, jointly over a patch of pixels around one. Then pictures are
@@ -70,7 +71,6 @@ class LINF(Decoder):
     """
 
     published_losses = (('Own', 1.0),)
-    knows_crops = True
 
     def __init__(  # noqa: PLR0913
         self,
@@ -94,11 +94,15 @@ class LINF(Decoder):
         if temperature < 0:
             raise ValueError(f'temperature must be 0 or more, got {temperature}.')
         self.limit_cell(cell_scale_max)
+        self.facts = DecoderFacts(
+            # Patches are counted from the picture's corner, and the noise by the picture's pixels.
+            receptive_field=2 if patch_size == 1 and temperature == 0 else None,
+            exact_on_crops=True,
+            patch_size=patch_size,
+        )
         self.patch_size = patch_size
         self.temperature = temperature
         self.seed = seed
-        # Patches are counted from the picture's corner, and the noise by the picture's pixels.
-        self.receptive_field = 2 if patch_size == 1 and temperature == 0 else None
         self.texture_dim = 3 * patch_size**2
         """Numbers that the flow is over: all pixels of the patch in red, then in green, then in blue."""
         self.coef = conv3x3(feature_dim, hidden_dim)
@@ -107,114 +111,86 @@ class LINF(Decoder):
         self.imnet = NormalizingFlow(self.texture_dim, flow_layers)
         self.layers = pointwise_mlp(4 * hidden_dim, hidden, self.imnet.condition_dim)
 
-    def prepare(self, features: Float[Tensor, 'batch dim h w'], lr: Float[Tensor, 'batch 3 h w']) -> LINFContext:
-        waves = waves_of(features, self.coef, self.freq, interleaved=False)
-        return LINFContext(waves, lr, (features.shape[2], features.shape[3]), self.temperature, self.seed)
+    def limit_cell(self, cell_scale_max: float | None) -> None:
+        super().limit_cell(cell_scale_max)
+        self._scale_max, self.cell_scale_max = cell_scale_max, None
 
-    def query(
-        self, context: LINFContext, coord: Float[Tensor, 'batch queries 2'], cell: Float[Tensor, 'batch 2']
-    ) -> Float[Tensor, 'batch queries 3']:
+    def prepare(self, features: Float[Tensor, 'batch dim h w'], lr: Float[Tensor, 'batch 3 h w']) -> LINFPrepared:
+        return LINFPrepared(waves_of(features, self.coef, self.freq, interleaved=False), lr)
+
+    def aim(self, prepared: LINFPrepared, view: View) -> LINFAimed:
+        cell_seen = view.relative_cell
+        if self._scale_max is not None:
+            # Here instead of before, as patches and noise read the picture's size from the cell.
+            cell_seen = cell_seen.clamp(min=2 / self._scale_max)
+        return LINFAimed(prepared, self.phase(cell_seen), view, self.temperature, self.seed)
+
+    def query(self, aimed: LINFAimed, queries: Queries) -> Float[Tensor, 'batch queries 3']:
+        # z ~ N(0, temperature²), through the inverse flow to a texture, which is added to the interpolated image.
         if self.patch_size == 1:
-            return self._colors(context, Places.at(coord, context.lr_size, context.crop), cell)
-        texture = self._texture_from_patches(context, coord, cell)
-        return texture + sample_bilinear(context.lr, coord, context.crop)
-
-    def query_in_chunks(
-        self, context: LINFContext, chunks: Iterable[Float[Tensor, 'batch _ 2']], cell: Float[Tensor, 'batch 2']
-    ) -> Iterator[Float[Tensor, 'batch _ 3']]:
-        if self.patch_size > 1:
-            yield from super().query_in_chunks(context, chunks, cell)
-            return
-        for places in PlacesInChunks(chunks, context.lr_size, context.crop):
-            yield self._colors(context, places, cell)
-
-    def _colors(
-        self, context: LINFContext, places: Places, cell: Float[Tensor, 'batch 2']
-    ) -> Float[Tensor, 'batch queries 3']:
-        noise = self._noise(context, pixels_at(places.coord, cell))
-        texture = self.imnet.data_of(noise, self._condition(context, places.neighbors, cell))
-        return texture + sample_bilinear(context.lr, places.coord, context.crop)
+            texture = self.texture(aimed, queries, self._noise(aimed, pixels_at(queries.coord, aimed.view.cell)))
+        else:
+            texture = self._texture_from_patches(aimed, queries.coord)
+        return texture + sample_bilinear(aimed.prepared.lr, queries.coord, aimed.view.crop)
 
     def texture(
-        self,
-        context: LINFContext,
-        coord: Float[Tensor, 'batch queries 2'],
-        cell: Float[Tensor, 'batch 2'],
-        noise: Float[Tensor, 'batch queries texture_dim'],
+        self, aimed: LINFAimed, queries: Queries, noise: Float[Tensor, 'batch queries texture_dim']
     ) -> Float[Tensor, 'batch queries texture_dim']:
         """What the flow makes of given noise: texture of the pixel, or patch, around each coordinate.
 
         Args:
-            context, coord, cell: as in `query`.
+            aimed, queries: as in `query`.
             noise: standard normal numbers times the temperature.
         """
-        neighbors = Places.at(coord, context.lr_size, context.crop).neighbors
-        return self.imnet.data_of(noise, self._condition(context, neighbors, cell))
+        return self.imnet.data_of(noise, self._condition(aimed, queries))
 
     def log_likelihood(
-        self,
-        context: LINFContext,
-        coord: Float[Tensor, 'batch queries 2'],
-        cell: Float[Tensor, 'batch 2'],
-        texture: Float[Tensor, 'batch queries texture_dim'],
+        self, aimed: LINFAimed, queries: Queries, texture: Float[Tensor, 'batch queries texture_dim']
     ) -> Float[Tensor, 'batch queries']:
         """Logarithm of the probability density of a texture around each coordinate.
 
         Args:
-            context, coord, cell: as in `query`.
+            aimed, queries: as in `query`.
             texture: normalized HR colors minus the interpolated LR image, in the order of `texture_dim`.
         """
-        neighbors = Places.at(coord, context.lr_size, context.crop).neighbors
-        return self.imnet.log_likelihood(texture, self._condition(context, neighbors, cell))
+        return self.imnet.log_likelihood(texture, self._condition(aimed, queries))
 
-    def training_loss(
-        self,
-        context: LINFContext,
-        coord: Float[Tensor, 'batch queries 2'],
-        cell: Float[Tensor, 'batch 2'],
-        hr: Float[Tensor, 'batch queries texture_dim'],
+    def own_loss(
+        self, aimed: LINFAimed, queries: Queries, colors: Float[Tensor, 'batch queries texture_dim']
     ) -> Float[Tensor, '']:
         """Negative log-likelihood of the true colors, mean over the queries: the published network's only loss.
 
         (Published networks may then be tuned with 5e-4 of it plus the L1 loss of the colors at temperature 0.)
 
         Args:
-            context, coord, cell: as in `query`.
-            hr: normalized HR colors of the pixel at each coordinate; with patches, of all pixels of the patch around
-                it, in the order of `texture_dim`. What is given for pixels beyond the picture has no influence: as in
-                the published training, the texture is 0 there.
+            aimed, queries: as in `query`.
+            colors: normalized HR colors of the pixel at each coordinate; with patches, of all pixels of the patch
+                around it, in the order of `texture_dim`. What is given for pixels beyond the picture has no influence:
+                as in the published training, the texture is 0 there.
         """
-        return -self.log_likelihood(context, coord, cell, self._texture_of(context, coord, cell, hr)).mean()
+        return -self.log_likelihood(aimed, queries, self._texture_of(aimed, queries.coord, colors)).mean()
 
-    def limit_cell(self, cell_scale_max: float | None) -> None:
-        super().limit_cell(cell_scale_max)
-        self._scale_max, self.cell_scale_max = cell_scale_max, None
-
-    def _condition(
-        self, context: LINFContext, neighbors: Neighbors, cell: Float[Tensor, 'batch 2']
-    ) -> Float[Tensor, 'batch queries condition_dim']:
+    def _condition(self, aimed: LINFAimed, queries: Queries) -> Float[Tensor, 'batch queries condition_dim']:
+        """What the flow is conditioned by: the Fourier features of all four neighbors, through an MLP."""
+        neighbors = queries.neighbors(aimed.view, local_ensemble=True)
         # A query's four vectors go into the MLP side by side, so they are fetched side by side: (B, Q, 4, ...).
         pixel = neighbors.pixel.permute(1, 2, 0)
-        waves = gather_pixels(context.waves, pixel.flatten(1)[None])[0].unflatten(1, pixel.shape[1:])
-        cell_seen = relative_cell(cell, context.lr_size)
-        if self._scale_max is not None:
-            # Here instead of before `query`, as patches and noise read the picture's size from the cell.
-            cell_seen = cell_seen.clamp(min=2 / self._scale_max)
-        phase = self.phase(cell_seen)[:, None, None]
-        features = fourier_features(waves, neighbors.offset.permute(1, 2, 0, 3), phase)
+        waves = gather_pixels(aimed.prepared.waves, pixel.flatten(1)[None])[0].unflatten(1, pixel.shape[1:])
+        features = fourier_features(waves, neighbors.offset.permute(1, 2, 0, 3), aimed.phase[:, None, None])
         return self.layers((features * neighbors.weight.permute(1, 2, 0)[..., None]).flatten(2))
 
     def _noise(
-        self, context: LINFContext, pixel: Int[Tensor, 'batch queries 2']
+        self, aimed: LINFAimed, pixel: Int[Tensor, 'batch queries 2']
     ) -> Float[Tensor, 'batch queries texture_dim']:
-        like = context.lr
-        if context.temperature == 0:
+        like = aimed.prepared.lr
+        if aimed.temperature == 0:
             return like.new_zeros(*pixel.shape[:2], self.texture_dim)
-        return context.temperature * pixel_noise(pixel, self.texture_dim, seed=context.seed).to(like.dtype)
+        return aimed.temperature * pixel_noise(pixel, self.texture_dim, seed=aimed.seed).to(like.dtype)
 
     def _texture_from_patches(
-        self, context: LINFContext, coord: Float[Tensor, 'batch queries 2'], cell: Float[Tensor, 'batch 2']
+        self, aimed: LINFAimed, coord: Float[Tensor, 'batch queries 2']
     ) -> Float[Tensor, 'batch queries 3']:
+        cell = aimed.view.cell
         pixel = pixels_at(coord, cell)
         middle = patch_middles(pixel, cell, self.patch_size)
         place = pixel - middle + self.patch_size // 2
@@ -222,25 +198,24 @@ class LINF(Decoder):
         width = hr_size(cell)[:, 1:]
         patches, patch_of_query = (middle[..., 0] * width + middle[..., 1]).unique(dim=1, return_inverse=True)
         middle = torch.stack([patches // width, patches % width], dim=-1)
-        texture = self.texture(context, centers_of(middle, cell), cell, self._noise(context, middle))
+        texture = self.texture(aimed, Queries(centers_of(middle, cell)), self._noise(aimed, middle))
         texture = texture.unflatten(-1, (3, -1))[:, patch_of_query]
         index = place[..., 0] * self.patch_size + place[..., 1]
         return texture.gather(-1, index[..., None, None].expand(-1, -1, 3, -1))[..., 0]
 
     def _texture_of(
         self,
-        context: LINFContext,
+        aimed: LINFAimed,
         coord: Float[Tensor, 'batch queries 2'],
-        cell: Float[Tensor, 'batch 2'],
-        hr: Float[Tensor, 'batch queries texture_dim'],
+        colors: Float[Tensor, 'batch queries texture_dim'],
     ) -> Float[Tensor, 'batch queries texture_dim']:
         """The inverse of what `query` does: from colors to what they add to the interpolated image."""
         steps = torch.arange(self.patch_size, device=coord.device) - self.patch_size // 2
         step = torch.cartesian_prod(steps, steps).to(coord.dtype)  # (p^2, 2), row after row
-        pixels = (coord[:, :, None] + step * cell[:, None, None]).flatten(1, 2)
-        skip = sample_bilinear(context.lr, pixels, context.crop).unflatten(1, (-1, len(step))).transpose(2, 3)
+        pixels = (coord[:, :, None] + step * aimed.view.cell[:, None, None]).flatten(1, 2)
+        skip = sample_bilinear(aimed.prepared.lr, pixels, aimed.view.crop).unflatten(1, (-1, len(step))).transpose(2, 3)
         inside = (pixels.abs() < 1).all(dim=-1).unflatten(1, (-1, 1, len(step)))
-        texture = hr.unflatten(-1, (3, -1)) - skip
+        texture = colors.unflatten(-1, (3, -1)) - skip
         # Not a product with `inside`: what was never given may be anything, even not a number.
         return texture.where(inside, texture.new_zeros(())).flatten(2)
 

@@ -9,35 +9,23 @@ numbers up to rounding.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, cast
+from typing import cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from Models.Decoders.Decoder import Decoder
-from Models.Decoders.local_ensemble import find_neighbors, gather_pixels
+from Models.Decoders.Decoder import Decoder, DecoderFacts
+from Models.Decoders.Queries import Queries, View, gather_pixels, pixel_table
 from Models.Layers.MLP import MLP
-from Utilities.coordinates import Crop, pixel_centers, small_constant
+from Utilities.coordinates import centers_of_pixels
 
 # Moves ties between two LR pixels to the lower right one; a constant of the published network.
 _NUDGE = 1e-6
 
 
-class MetaSRContext(NamedTuple):
-    """What MetaSR knows of an image before any coordinate is asked for."""
-
-    readers: Float[Tensor, 'batch pixels readers']
-    """For each LR pixel and color, what the last hidden layer is multiplied with, then what is added."""
-
-    lr_size: tuple[int, int]
-
-    crop: Crop | None = None
-    """The part of the image that the context is of; None: all."""
-
-
-class MetaSR(Decoder):
+class MetaSR(Decoder[Tensor, tuple[Tensor, View]]):
     """An MLP from the place of the HR pixel on its LR pixel to the weights of a 3x3 filter on the features.
 
     Places are those of the pixels' upper left corners, and the pixel's size is its height alone, as in the published
@@ -48,38 +36,40 @@ class MetaSR(Decoder):
         hidden: widths of the MLP's hidden layers.
     """
 
-    receptive_field = 2
-    knows_crops = True
+    facts = DecoderFacts(receptive_field=2, exact_on_crops=True)
 
     def __init__(self, feature_dim: int, hidden: Sequence[int] = (256,)) -> None:
         super().__init__()
         self.imnet = MLP(3, hidden, feature_dim * 9 * 3)
 
-    def prepare(self, features: Float[Tensor, 'batch dim h w'], lr: Float[Tensor, 'batch 3 h w']) -> MetaSRContext:
+    def prepare(
+        self, features: Float[Tensor, 'batch dim h w'], lr: Float[Tensor, 'batch 3 h w']
+    ) -> Float[Tensor, 'batch pixels readers']:
+        """For each LR pixel and color, what the last hidden layer is multiplied with, then what is added."""
         last = cast(nn.Linear, self.imnet.layers[-1])
         # The bias is the weight of one more hidden unit, which is always 1.
         weight = torch.cat([last.weight, last.bias[:, None]], dim=1)
         # Filters are ordered (channel, ky, kx, color).
         kernels = weight.unflatten(0, (features.shape[1], 3, 3, 3)).permute(3, 4, 0, 1, 2).flatten(0, 1)
-        readers = functional.conv2d(features, kernels, padding=1)  # (B, 3 * (hidden + 1), h, w)
-        return MetaSRContext(readers.flatten(2).transpose(1, 2).contiguous(), (features.shape[2], features.shape[3]))
+        return pixel_table(functional.conv2d(features, kernels, padding=1))  # (B, hw, 3 * (hidden + 1))
 
     def query(
-        self, context: MetaSRContext, coord: Float[Tensor, 'batch queries 2'], cell: Float[Tensor, 'batch 2']
+        self, aimed: tuple[Float[Tensor, 'batch pixels readers'], View], queries: Queries
     ) -> Float[Tensor, 'batch queries 3']:
-        height, width = context.lr_size
-        corner = coord - cell[:, None] / 2
-        crop = context.crop or Crop.whole(context.lr_size)
-        pixel = find_neighbors(corner + _NUDGE, context.lr_size, local_ensemble=False, crop=crop).pixel
-        rows, columns = pixel[0] // len(crop.columns) + crop.rows[0], pixel[0] % len(crop.columns) + crop.columns[0]
-        lr_corner = torch.stack([_pixel_corners(height, coord)[rows], _pixel_corners(width, coord)[columns]], dim=-1)
-        offset = (corner - lr_corner) * (small_constant(context.lr_size, coord) / 2)  # in LR pixels
-        pixel_height = (cell[:, :1] * (height / 2))[:, None].expand(-1, coord.shape[1], -1)
-        hidden = self.imnet.layers[:-1](torch.cat([offset, pixel_height], dim=-1))
-        readers = gather_pixels(context.readers, pixel)[0].unflatten(-1, (3, -1))  # (B, Q, color, hidden + 1)
+        table, view = aimed
+        (height, width), cell = view.lr_size, view.cell
+        # Location projection: the LR pixel that the HR pixel's upper left corner falls into.
+        corner = queries.coord - cell[:, None] / 2
+        pixel = Queries(corner + _NUDGE).neighbors(view, local_ensemble=False).pixel
+        rows, columns = pixel[0] // view.row_length, pixel[0] % view.row_length
+        if view.crop is not None:
+            rows, columns = rows + view.crop.rows[0], columns + view.crop.columns[0]
+        upper = centers_of_pixels(rows, height, corner.dtype) - 1 / height
+        left = centers_of_pixels(columns, width, corner.dtype) - 1 / width
+        # Weight prediction: a network of the place on that pixel, in LR pixels, and of the HR pixel's height.
+        y, x = (corner[..., 0] - upper) * (height / 2), (corner[..., 1] - left) * (width / 2)
+        pixel_height = (cell[:, :1] * (height / 2)).expand(-1, len(queries))
+        hidden = self.imnet.layers[:-1](torch.stack([y, x, pixel_height], dim=-1))
+        # Feature mapping: the last layer of that network is already multiplied with the features.
+        readers = gather_pixels(table, pixel)[0].unflatten(-1, (3, -1))  # (B, Q, color, hidden + 1)
         return torch.einsum('bqch,bqh->bqc', readers[..., :-1], hidden) + readers[..., -1]
-
-
-def _pixel_corners(count: int, like: Tensor) -> Float[Tensor, '{count}']:
-    """Upper, or left, borders of `count` pixels in a row."""
-    return pixel_centers(count, device=like.device, dtype=like.dtype) - 1 / count

@@ -13,23 +13,23 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from Models.Decoders.Decoder import Decoder
-from Models.Decoders.local_ensemble import gather_pixels
+from Models.Decoders.Decoder import Decoder, DecoderFacts, Normalization
+from Models.Decoders.Queries import Queries, View, gather_pixels, pixel_table
 from Models.Encoders.Encoder import Encoder
-from Utilities.coordinates import nearest_pixel, small_constant
+from Utilities.coordinates import small_constant
 
 # In pixels; float32 coordinates are this exact up to 100 000 pixels a side.
 _OFF_CENTER = 0.02
 
 
-class NativeContext(NamedTuple):
+class NativePrepared(NamedTuple):
     """The picture, made before any pixel is asked for."""
 
     picture: Float[Tensor, 'batch pixels 3']
     size: tuple[int, int]
 
 
-class Native(Decoder):
+class Native(Decoder[NativePrepared, tuple[NativePrepared, View]]):
     """The published fixed-scale network's upsampler: it makes the whole picture, and answers with its pixels.
 
     Args:
@@ -44,8 +44,6 @@ class Native(Decoder):
         ValueError: if the encoder has no upsampler at this scale, or for a mean or deviation without meaning.
     """
 
-    wants_padding = True
-
     def __init__(
         self,
         encoder: Encoder,
@@ -55,9 +53,12 @@ class Native(Decoder):
     ) -> None:
         super().__init__()
         self.scale = scale
-        self.set_normalization(image_mean, image_std)
         self.tail = encoder.native_tail(scale)
-        self.receptive_field = encoder.native_reach
+        self.facts = DecoderFacts(
+            Normalization(image_mean, image_std),
+            receptive_field=encoder.native_reach,
+            needs_padded_features=True,
+        )
 
     def limit_cell(self, cell_scale_max: float | None) -> None:
         if cell_scale_max is not None:
@@ -73,30 +74,21 @@ class Native(Decoder):
 
     def prepare(
         self, features: Float[Tensor, 'batch dim padded_h padded_w'], lr: Float[Tensor, 'batch 3 h w']
-    ) -> NativeContext:
+    ) -> NativePrepared:
         size = (lr.shape[2] * self.scale, lr.shape[3] * self.scale)
-        picture = self.tail(features, lr)[..., : size[0], : size[1]]
-        return NativeContext(picture.flatten(2).transpose(1, 2).contiguous(), size)
+        return NativePrepared(pixel_table(self.tail(features, lr)[..., : size[0], : size[1]]), size)
 
-    def query(
-        self, context: NativeContext, coord: Float[Tensor, 'batch queries 2'], cell: Float[Tensor, 'batch 2']
-    ) -> Float[Tensor, 'batch queries 3']:
-        full = small_constant(context.size, coord)
-        asked = (2 / cell).round()
-        position = ((coord + 1) * full - 1) / 2
-        off_center = (position - position.round()).abs().amax() if position.numel() else full.new_zeros(())
-        is_wrong = torch.stack([(asked != full).any(), off_center > _OFF_CENTER])
-        if not _is_waited_for(coord.device):
-            return self._read(context, coord).masked_fill(is_wrong.any(), torch.nan)
-        self._check_grid(context.size, asked, off_center, is_wrong)
-        return self._read(context, coord)
-
-    def _read(
-        self, context: NativeContext, coord: Float[Tensor, 'batch queries 2']
-    ) -> Float[Tensor, 'batch queries 3']:
-        rows = nearest_pixel(coord[..., 0], context.size[0])
-        columns = nearest_pixel(coord[..., 1], context.size[1])
-        return gather_pixels(context.picture, (rows * context.size[1] + columns)[None])[0]
+    def query(self, aimed: tuple[NativePrepared, View], queries: Queries) -> Float[Tensor, 'batch queries 3']:
+        (picture, size), view = aimed
+        neighbors = queries.neighbors(View(size, view.cell), local_ensemble=False)
+        colors = gather_pixels(picture, neighbors.pixel)[0]
+        asked = (2 / view.cell).round()
+        off_center = neighbors.offset.abs().amax() / 2 if len(queries) else asked.new_zeros(())
+        is_wrong = torch.stack([(asked != small_constant(size, asked)).any(), off_center > _OFF_CENTER])
+        if not _is_waited_for(picture.device):
+            return colors.masked_fill(is_wrong.any(), torch.nan)
+        self._check_grid(size, asked, off_center, is_wrong)
+        return colors
 
     def _check_grid(
         self,
@@ -112,11 +104,13 @@ class Native(Decoder):
             self.check_size((size[0] // self.scale, size[1] // self.scale), (height, width))
         if off_grid:
             raise ValueError(
-                f'Native knows the centres of the {size[0]}x{size[1]} pixels only, and was asked for a color '
+                f'Native knows the centers of the {size[0]}x{size[1]} pixels only, and was asked for a color '
                 f'{off_center.item():.2f} pixels beside. Use a decoder for any scale.'
             )
 
 
 def _is_waited_for(device: torch.device) -> bool:
-    """A GPU is not: what it finds wrong comes out as NaN, which training refuses. Sizes are checked before that."""
-    return device.type != 'cuda'
+    """Neither a GPU nor a compiler is: what is found wrong comes out as NaN, which training refuses. Sizes are checked
+    before that.
+    """
+    return device.type != 'cuda' and not torch.compiler.is_compiling()

@@ -9,7 +9,7 @@ the LR pixels where these are fewer than the HR pixels, which gives the same num
 Kept: the cell is not limited unless one asks (`cell_scale_max = 4` is the original's `--mcell`).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple
 
@@ -19,26 +19,27 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from Models.Decoders.Decoder import Decoder
-from Models.Decoders.local_ensemble import Places, PlacesInChunks
+from Models.Decoders.Queries import Queries, View, pixel_table
 from Models.Layers.bilinear import sample_bilinear
 from Models.Layers.blended_lookup import blended_linear, cut_to_reach
-from Models.Layers.GalerkinAttention import GalerkinAttention, attend, attend_in_chunks
+from Models.Layers.GalerkinAttention import GalerkinAttention, attend, attend_in_pieces
 from Models.Layers.pointwise import PointwiseLinear
-from Utilities.coordinates import relative_cell
 
 _NORM_EPS = 1e-5
 _HIDDEN = 256  # of the last two layers, whatever the width
 
 
-class SRNOContext(NamedTuple):
-    """What SRNO knows of an image before any coordinate is asked for."""
+class SRNOPrepared(NamedTuple):
+    """What SRNO knows of an image before any size or coordinate is asked for."""
 
-    features: Float[Tensor, 'batch pixels dim']
+    table: Float[Tensor, 'batch pixels dim']
+    """The features of each LR pixel."""
+
     lr: Float[Tensor, 'batch 3 h w']
-    lr_size: tuple[int, int]
+    """The image that the answer is added to."""
 
 
-class SRNO(Decoder):
+class SRNO(Decoder[SRNOPrepared, tuple[SRNOPrepared, View]]):
     """Four weighted feature vectors and the offsets to them, lifted to tokens that attend to each other.
 
     Args:
@@ -59,42 +60,39 @@ class SRNO(Decoder):
         self.fc1 = PointwiseLinear(width, _HIDDEN)
         self.fc2 = PointwiseLinear(_HIDDEN, 3)
 
-    def prepare(self, features: Float[Tensor, 'batch dim h w'], lr: Float[Tensor, 'batch 3 h w']) -> SRNOContext:
-        table = features.flatten(2).transpose(1, 2).contiguous()
-        return SRNOContext(table, lr, (features.shape[2], features.shape[3]))
+    def prepare(self, features: Float[Tensor, 'batch dim h w'], lr: Float[Tensor, 'batch 3 h w']) -> SRNOPrepared:
+        return SRNOPrepared(pixel_table(features), lr)
 
-    def query(
-        self, context: SRNOContext, coord: Float[Tensor, 'batch queries 2'], cell: Float[Tensor, 'batch 2']
-    ) -> Float[Tensor, 'batch queries 3']:
-        tokens = attend([self.conv0, self.conv1], self._embed(context, cell, Places.at(coord, context.lr_size)))
-        return self._colors(context, tokens, coord)
+    def query(self, aimed: tuple[SRNOPrepared, View], queries: Queries) -> Float[Tensor, 'batch queries 3']:
+        return self._project(aimed, attend([self.conv0, self.conv1], self._lift(aimed, queries)), queries)
 
-    def query_in_chunks(
-        self, context: SRNOContext, chunks: Iterable[Float[Tensor, 'batch _ 2']], cell: Float[Tensor, 'batch 2']
+    def query_in_pieces(
+        self, aimed: tuple[SRNOPrepared, View], queries: Queries, size: int
     ) -> Iterator[Float[Tensor, 'batch _ 3']]:
-        places = PlacesInChunks(chunks, context.lr_size)
-        attended = attend_in_chunks([self.conv0, self.conv1], places, partial(self._embed, context, cell))
-        for coord, tokens in zip(chunks, attended, strict=True):
-            yield self._colors(context, tokens, coord)
+        pieces = list(queries.pieces(size))
+        attended = attend_in_pieces([self.conv0, self.conv1], pieces, partial(self._lift, aimed))
+        for piece, tokens in zip(pieces, attended, strict=True):
+            yield self._project(aimed, tokens, piece)
 
-    def _embed(
-        self, context: SRNOContext, cell: Float[Tensor, 'batch 2'], places: Places
-    ) -> Float[Tensor, 'batch queries width']:
-        neighbors = places.neighbors
-        features, pixel = cut_to_reach(context.features, neighbors.pixel)
+    def _lift(self, aimed: tuple[SRNOPrepared, View], queries: Queries) -> Float[Tensor, 'batch queries width']:
+        """Lifting (section 3): offsets, weighted features and cell of all four neighbors, through one linear layer."""
+        (table, _), view = aimed
+        neighbors = queries.neighbors(view, local_ensemble=True)
+        features, pixel = cut_to_reach(table, neighbors.pixel)
         weight = self.conv00.weight.flatten(1)  # (width, 8 for the offsets + 4 * dim for the features + 2 for the cell)
-        of_cell = functional.linear(relative_cell(cell, context.lr_size), weight[:, -2:], self.conv00.bias)
+        of_cell = functional.linear(view.relative_cell, weight[:, -2:], self.conv00.bias)
         offsets = neighbors.offset.permute(1, 2, 0, 3).flatten(2)
         placed = torch.baddbmm(of_cell[:, None], offsets, weight[:, :8].T.expand(len(offsets), -1, -1))
         return placed + blended_linear(features, pixel, neighbors.weight, weight[:, 8:-2])
 
-    def _colors(
+    def _project(
         self,
-        context: SRNOContext,
+        aimed: tuple[SRNOPrepared, View],
         tokens: Float[Tensor, 'batch queries width'],
-        coord: Float[Tensor, 'batch queries 2'],
+        queries: Queries,
     ) -> Float[Tensor, 'batch queries 3']:
-        return self.fc2(functional.gelu(self.fc1(tokens))) + sample_bilinear(context.lr, coord)
+        """Projection: two pointwise layers to a color, which is added to the interpolated image."""
+        return self.fc2(functional.gelu(self.fc1(tokens))) + sample_bilinear(aimed[0].lr, queries.coord)
 
 
 class SRNOAttention(GalerkinAttention):

@@ -11,14 +11,15 @@ into the weights around them; the numbers are the same up to rounding.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
+
+Piece = TypeVar('Piece')
 
 
 class Layer(NamedTuple):
@@ -65,11 +66,6 @@ class GalerkinAttention(nn.Module, ABC):
         self, centered: Float[Tensor, 'batch queries heads dim']
     ) -> Float[Tensor, 'batch queries heads 1']:
         """What the norms multiply a head's channels with, once their mean is taken off and before their own weights."""
-
-    def mix(self, tokens: Float[Tensor, 'batch queries width']) -> Float[Tensor, 'batch queries width']:
-        """The two layers behind the attention, and GELU between them."""
-        first, second = self.mixers
-        return second(functional.gelu(first(tokens)))
 
     def key_value_layer(self) -> Layer:
         """From tokens to keys and values without their means; made once for all queries."""
@@ -145,10 +141,10 @@ def attend(
     return tokens
 
 
-def attend_in_chunks(
+def attend_in_pieces(
     layers: Sequence[GalerkinAttention],
-    chunks: Iterable[Any],
-    embed: Callable[[Any], Float[Tensor, 'batch _ width']],
+    pieces: Sequence[Piece],
+    embed: Callable[[Piece], Float[Tensor, 'batch _ width']],
 ) -> Iterator[Float[Tensor, 'batch _ width']]:
     """What `attend` gives for all queries, piece by piece, in the memory of one piece.
 
@@ -157,28 +153,27 @@ def attend_in_chunks(
 
     Args:
         layers: in order.
-        chunks: what `embed` takes, in pieces; can be gone through repeatedly, and gives the same each time.
+        pieces: what `embed` takes.
         embed: tokens of a piece before the first layer.
     """
-    if len(list(islice(chunks, 2))) == 1:
-        for chunk in chunks:
-            yield attend(layers, embed(chunk))
+    if len(pieces) == 1:
+        yield attend(layers, embed(pieces[0]))
         return
 
     attention: list[Layer] = []
     for layer in layers:
         total, count = None, 0
         key_value_layer = layer.key_value_layer()
-        for chunk in chunks:
-            tokens = _apply(layers, attention, embed(chunk))
+        for piece in pieces:
+            tokens = _apply(layers, attention, embed(piece))
             part = layer.key_value_sum(tokens, key_value_layer)
             total = part if total is None else total + part
             count += tokens.shape[1]
         if total is None:
             return
         attention.append(layer.attention_layer(total / count))
-    for chunk in chunks:
-        yield _apply(layers, attention, embed(chunk))
+    for piece in pieces:
+        yield _apply(layers, attention, embed(piece))
 
 
 def _apply(layers: Sequence[GalerkinAttention], attention: Sequence[Layer], tokens: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from Models.Decoders.local_ensemble import gather_pixels
+from Models.Decoders.Queries import gather_pixels
 
 
 def cut_to_reach(
@@ -20,7 +20,7 @@ def cut_to_reach(
     A chunk of a picture reaches a few rows of LR pixels only. On a GPU nothing is cut: to learn the range would halt
     it, and its chunks are large.
     """
-    if table.device.type != 'cpu' or pixel.numel() == 0:
+    if table.device.type != 'cpu' or pixel.numel() == 0 or torch.compiler.is_compiling():
         return table, pixel
     first, last = (int(end) for end in pixel.aminmax())
     return table[:, first : last + 1], pixel - first
@@ -53,3 +53,21 @@ def blended_linear(
     place, share = (values.permute(1, 2, 0).flatten(0, 1) for values in (place, share))
     blended = functional.embedding_bag(place.contiguous(), rows, per_sample_weights=share.contiguous(), mode='sum')
     return blended.unflatten(0, (batch, queries))
+
+
+def variance_of_inputs(
+    table: Float[Tensor, 'batch pixels dim'],
+    pixel: Int[Tensor, '4 batch queries'],
+    share: Float[Tensor, '4 batch queries'],
+    others: Float[Tensor, 'batch queries 4'],
+) -> Float[Tensor, 'batch queries']:
+    """Of what goes into a layer: four vectors times their shares, and other numbers, all together."""
+    width = table.shape[2]
+    of_pixels = torch.stack([table.mean(dim=2), table.var(dim=2, correction=0)], dim=2)
+    means, variances = gather_pixels(of_pixels, pixel).unbind(dim=-1)
+    means = means * share
+    count = 4 * width + others.shape[2]
+    mean = (width * means.sum(dim=0) + others.sum(dim=2)) / count
+    # Around the common mean, so that no large numbers are subtracted.
+    of_vectors = width * (variances * share.square() + (means - mean).square()).sum(dim=0)
+    return (of_vectors + (others - mean[..., None]).square().sum(dim=2)) / count

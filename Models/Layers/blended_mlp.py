@@ -6,12 +6,14 @@ here. The plain form, for everything else, is the same function.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
+
+from Models.Decoders.Queries import Neighbors
 
 # For each thread 2 MB of float32, the second-level cache of a core: 2 048 rows of 256. Half or twice as many cost 2 to
 # 8 % more.
@@ -25,10 +27,44 @@ Piece = tuple[int, slice]
 """Image of the batch, and some of its queries."""
 
 
-def in_pieces(*inputs: Tensor) -> bool:
-    """Whether pieces win and are right: on a CPU, in the inputs' own precision, written out rather than compiled."""
+class NeighborsInTurn(NamedTuple):
+    """As `Neighbors`, but with those of one coordinate after the other, so that pieces are cut out without a copy."""
+
+    pixel: Int[Tensor, 'batch rows']
+    offset: Float[Tensor, 'batch rows 2']
+    weight: Float[Tensor, 'batch queries neighbors']
+
+    @classmethod
+    def of(cls, neighbors: Neighbors) -> 'NeighborsInTurn':
+        """In another order."""
+        pixel, offset, weight = (part.movedim(0, 2) for part in neighbors)
+        return cls(pixel.flatten(1), offset.flatten(1, 2), weight)
+
+
+class NeighborsOfOne(NamedTuple):
+    """As `Neighbors`, of a single image."""
+
+    pixel: Int[Tensor, 'neighbors queries']
+    offset: Float[Tensor, 'neighbors queries 2']
+    weight: Float[Tensor, 'neighbors queries']
+
+
+def can_blend(table: Tensor, offset: Tensor) -> bool:
+    """Whether pieces win and are right: on a CPU, in the inputs' own precision, written out rather than compiled.
+
+    Args:
+        table: what is looked up.
+        offset: to the neighbors; they give no gradient for it.
+    """
     is_plain = torch.is_autocast_enabled('cpu') or torch.compiler.is_compiling()
-    return not is_plain and all(tensor.device.type == 'cpu' for tensor in inputs)
+    return not is_plain and table.device.type == 'cpu' and not offset.requires_grad
+
+
+def piece_of(neighbors: Neighbors, piece: Piece) -> NeighborsOfOne:
+    """Those of a piece's coordinates."""
+    image, span = piece
+    pixel, offset, weight = neighbors
+    return NeighborsOfOne(pixel[:, image, span], offset[:, image, span], weight[:, image, span])
 
 
 def pieces_of(batch: int, queries: int, neighbors: int, width: int) -> Iterator[Piece]:

@@ -203,7 +203,7 @@ def build_objective(terms: tuple[LossTerm, ...], sampling: SamplingType) -> Weig
 
 
 def _refuse_patches(network: SuperResolver) -> None:
-    patch_size = network.decoder.patch_size
+    patch_size = network.decoder.facts.patch_size
     if patch_size > 1:
         raise ValueError(
             f'decoder_options: {type(network.decoder).__name__} with patch_size = {patch_size} learns from patches of '

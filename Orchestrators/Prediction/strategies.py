@@ -87,8 +87,8 @@ class TilePredictor(NetworkPredictor):
     there is nothing to average, and seams show.
 
     With a margin of the halo or more, tiles equal the whole up to rounding. What remains: a network that takes the
-    nearest LR pixel alone and does not know crops (`Decoder.knows_crops`) lets rounding decide for HR pixels whose
-    centre is on the border of two, as at x1.5.
+    nearest LR pixel alone and is not exact on crops (`DecoderFacts.exact_on_crops`) lets rounding decide for HR pixels
+    whose center is on the border of two, as at x1.5.
 
     Args:
         model: the network.

@@ -15,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from Models.Decoders.Queries import GridQueries, View
 from Models.SuperResolver import SuperResolver
 from Orchestrators.Prediction.live_memory import LiveMemory
-from Utilities.coordinates import PixelChunks, cell_of, pixel_centers
+from Utilities.coordinates import cell_of, pixel_centers
 
 # Sides of the small crops, in steps: even, as some networks work at a half, a third or a quarter of the size.
 _STEP = 12
@@ -89,14 +90,14 @@ class WorkingMemory:
         model = self._model
         stride = model.encoder.feature_stride
         features = model.mean.new_zeros(1, model.encoder.feature_dim, -(-height // stride), -(-width // stride))
-        context = model.decoder.prepare(features, model.mean.new_full((1, 3, height, width), 0.5))
+        prepared = model.decoder.prepare(features, model.mean.new_full((1, 3, height, width), 0.5))
         size = (round(height * self._scale[0]), round(width * self._scale[1]))
         like: dict[str, Any] = {'device': model.mean.device, 'dtype': model.mean.dtype}
         rows = math.ceil(_CHUNKS * queries / columns)
         centers = pixel_centers(size[0], **like)[:rows], pixel_centers(size[1], **like)[:columns]
         with LiveMemory() as memory:
-            chunks = PixelChunks(*centers, queries, 1)
-            for _ in model.decoder.query_in_chunks(context, chunks, cell_of(size, **like)):
+            aimed = model.decoder.aim(prepared, View((height, width), cell_of(size, **like)))
+            for _ in model.decoder.query_in_pieces(aimed, GridQueries(*centers), queries):
                 pass
         return memory.timeline
 

@@ -85,7 +85,7 @@ class Learner:
         self.learner.learn(loss(colors, batch.hr), share)
 
     Of the network it asks two things, if it has them: `image_layers`, the part that `channels_last` is for (else all of
-    it), and `may_leave_weights_idle`, whether some weights may take no part in a batch (else none).
+    it), and `unused_weights`, whether some weights may take no part in a batch (else none).
 
     Args:
         network: what learns.
@@ -293,7 +293,7 @@ class Learner:
                 # Else two answers before one backward, as a discriminator gives, would fail: the second would change
                 # what the first needs. Statistics are brought together after each batch instead.
                 broadcast_buffers=False,
-                find_unused_parameters=getattr(self.network, 'may_leave_weights_idle', False),
+                find_unused_parameters=getattr(self.network, 'unused_weights', False),
             )
         self._computed = self._compiled(self._shared)
 

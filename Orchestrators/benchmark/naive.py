@@ -38,7 +38,7 @@ _CLIT_QUERIES_PER_CHUNK = 4_000
 
 
 def query(decoder: Any, features: Tensor, lr: Tensor, coord: Tensor, cell: Tensor) -> Tensor:
-    """What `decoder.query(decoder.prepare(features, lr), coord, cell)` gives.
+    """What `prepare`, `aim` and `query` of the decoder give.
 
     features (B, C, h, w), lr (B, 3, h, w), coord (B, Q, 2), cell (B, 2) -> (B, Q, 3)
     """

@@ -5,6 +5,7 @@ import torch
 
 from Models import DecoderType, EncoderType
 from Models.build import build_super_resolver
+from tests.decoding import colors_of
 from tests.tiny_networks import DECODERS, tiny
 from Utilities.coordinates import cell_of, coordinates_of, pixel_centers
 
@@ -35,9 +36,8 @@ def test_beyond_the_limit_the_cell_is_that_of_the_limit(decoder: DecoderType, ra
 
     size = (36, 63)
     normalized = (lr - free.mean[:, None, None]) / free.std[:, None, None]
-    context = free.decoder.prepare(free.encoder(normalized), normalized)
     coord = coordinates_of(pixel_centers(size[0]), pixel_centers(size[1]))[None]
-    colors = free.decoder.query(context, coord, cell_of((18, 21)))
+    colors = colors_of(free.decoder, free.encoder(normalized), normalized, coord, cell_of((18, 21)))
     by_hand = (colors * free.std + free.mean).clamp(0, 1).transpose(1, 2).reshape(1, 3, *size)
     torch.testing.assert_close(limited.upscale(lr, size), by_hand, atol=1e-5, rtol=0)
 

@@ -9,6 +9,7 @@ from Models.Decoders.LIIF import LIIF
 from Models.Decoders.Native import Native
 from Models.Encoders.Encoder import Condition, Encoder, NativeTail
 from Models.SuperResolver import SuperResolver
+from tests.decoding import colors_of
 from Utilities.coordinates import cell_of
 
 ROWS = {'blur_width': torch.tensor([[1.5], [0.5]]), 'noise_level': torch.tensor([[0.0], [0.2]])}
@@ -69,8 +70,8 @@ def test_each_image_is_seen_with_its_own_condition(model: SuperResolver, random:
     lr, coord, cell = query(random)
     features = model.encoder.head(2 * lr - 1)  # type: ignore[operator]
     factors = model.encoder.factor(torch.tensor([[0.0, 1.5], [0.2, 0.5]]))  # type: ignore[operator]
-    context = model.decoder.prepare(features * factors[..., None, None], 2 * lr - 1)
-    expected = model.decoder.query(context, coord, cell) / 2 + 0.5
+    modulated = features * factors[..., None, None]
+    expected = colors_of(model.decoder, modulated, 2 * lr - 1, coord, cell) / 2 + 0.5
     torch.testing.assert_close(model(lr, coord, cell, condition=ROWS | {'quality': torch.zeros(2, 1)}), expected)
 
 

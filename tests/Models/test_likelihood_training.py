@@ -8,9 +8,11 @@ import torch
 
 from Configuration import Options
 from Models import DecoderType, EncoderType
+from Models.Decoders.Queries import Queries
 from Orchestrators.Pipelines.SuperResolution import build_step
 from Orchestrators.TrainingOrchestrator import TrainingOrchestrator
 from tests.conftest import PictureMaker
+from tests.decoding import aimed
 from tests.tiny import TrainTiny
 from tests.tiny_networks import tiny
 
@@ -24,8 +26,8 @@ def test_given_true_colors_the_network_answers_with_its_loss(random: torch.Gener
     coord, cell = 2 * coord - 1, torch.tensor([[0.1, 0.1], [0.2, 0.1]])
     skip = torch.nn.functional.grid_sample(lr, coord.flip(-1)[:, None], padding_mode='border', align_corners=False)
     texture = 2 * (hr - skip[:, :, 0].transpose(1, 2))  # [0, 1] is mapped to [-1, 1]
-    context = model.decoder.prepare(model.encoder(2 * lr - 1), 2 * lr - 1)
-    expected = -model.decoder.log_likelihood(context, coord, cell, texture).mean()  # type: ignore[operator]
+    ready = aimed(model.decoder, model.encoder(2 * lr - 1), 2 * lr - 1, cell)
+    expected = -model.decoder.log_likelihood(ready, Queries(coord), texture).mean()  # type: ignore[operator]
     torch.testing.assert_close(model(lr, coord, cell, hr), expected)
 
 

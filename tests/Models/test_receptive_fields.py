@@ -12,6 +12,7 @@ from torch import Tensor
 from Models import DecoderType, EncoderType
 from Models.Decoders.Decoder import Decoder
 from Models.Encoders.Encoder import Encoder
+from tests.decoding import colors_of
 from tests.tiny_networks import ENCODERS, tiny
 from Utilities.coordinates import cell_of, coordinates_of, pixel_centers
 from Utilities.find_class import find_class
@@ -90,7 +91,7 @@ def build_encoder(name: str, options: dict[str, Any]) -> Encoder:
     return find_class(EncoderType[name], 'Models.Encoders')(**(ENCODERS.get(name, {}) | options)).double().eval()
 
 
-def build_decoder(name: str, options: dict[str, Any]) -> Decoder:
+def build_decoder(name: str, options: dict[str, Any]) -> Decoder[Any, Any]:
     return tiny(EncoderType.EDSR, DecoderType[name], **options).double().decoder
 
 
@@ -100,7 +101,7 @@ def random_images() -> Images:
     return features, lr
 
 
-def scale_of(decoder: Decoder) -> int:
+def scale_of(decoder: Decoder[Any, Any]) -> int:
     return getattr(decoder, 'scale', 4)
 
 
@@ -110,7 +111,7 @@ def pixels_of(side: int, scale: int, margin: int = 0) -> Tensor:
     return coordinates_of(centers, centers)[None]
 
 
-def coordinates_inside(decoder: Decoder, margin: int) -> Tensor:
+def coordinates_inside(decoder: Decoder[Any, Any], margin: int) -> Tensor:
     """Anywhere in the LR pixels that are `margin` away from the border; of `Native`, all its pixels there."""
     if hasattr(decoder, 'scale'):
         return pixels_of(SIDE, decoder.scale, margin)
@@ -121,7 +122,7 @@ def coordinates_inside(decoder: Decoder, margin: int) -> Tensor:
 
 
 @torch.inference_mode()
-def answers(decoder: Decoder, images: Images, coord: Tensor, first: int = 0, last: int = SIDE) -> Tensor:
+def answers(decoder: Decoder[Any, Any], images: Images, coord: Tensor, first: int = 0, last: int = SIDE) -> Tensor:
     """Colors given the crop of LR pixels `first` to `last` - 1 as a picture of its own.
 
     All the picture's pixels are asked for too, as some networks take notice of what is asked for.
@@ -131,7 +132,7 @@ def answers(decoder: Decoder, images: Images, coord: Tensor, first: int = 0, las
     pixels = pixels_of(last - first, scale_of(decoder))
     cell = cell_of(((last - first) * scale_of(decoder),) * 2, dtype=torch.float64)
     asked = torch.cat([(coord - middle) / part, pixels], dim=1)
-    return decoder.query(decoder.prepare(features, lr), asked, cell)[:, : coord.shape[1]]
+    return colors_of(decoder, features, lr, asked, cell)[:, : coord.shape[1]]
 
 
 def with_center_changed(image: Tensor) -> Tensor:
@@ -159,7 +160,7 @@ def test_encoders_look_as_far_as_they_state(name: str, options: dict[str, Any], 
 @pytest.mark.parametrize(('name', 'options', 'view'), members_of(DECODER_VIEWS, DecoderType))
 def test_decoders_look_as_far_as_they_state(name: str, options: dict[str, Any], view: int | None) -> None:
     decoder = build_decoder(name, options)
-    assert decoder.receptive_field == view
+    assert decoder.facts.receptive_field == view
     features, lr = random_images()
     if view is not None:
         coord = coordinates_inside(decoder, CENTER - SOME_MARGIN)
@@ -177,9 +178,9 @@ def test_a_crop_with_this_margin_is_upscaled_as_in_the_whole(decoder: DecoderTyp
     model = tiny(EncoderType.EDSR, decoder).double()
     margin = model.receptive_field
     if margin is None:
-        assert model.decoder.receptive_field is None
+        assert model.decoder.facts.receptive_field is None
         return
-    assert margin == 4 + model.decoder.receptive_field
+    assert margin == 4 + model.decoder.facts.receptive_field
     lr = 0.2 + 0.6 * torch.sigmoid(random_images()[1])
     whole = model.upscale(lr, (2 * SIDE, 2 * SIDE))
     crop = model.upscale(lr[..., 3:-2, 5:], (2 * SIDE - 10, 2 * SIDE - 10))
@@ -195,4 +196,4 @@ def test_every_stated_limit_is_measured() -> None:
     for encoder in {member.name for member in EncoderType} - {name for name, _, _ in ENCODER_VIEWS}:
         assert tiny(EncoderType[encoder], DecoderType.LIIF).encoder.receptive_field is None, encoder
     for decoder in {member.name for member in DecoderType} - {name for name, _, _ in DECODER_VIEWS}:
-        assert tiny(EncoderType.EDSR, DecoderType[decoder]).decoder.receptive_field is None, decoder
+        assert tiny(EncoderType.EDSR, DecoderType[decoder]).decoder.facts.receptive_field is None, decoder

@@ -8,9 +8,11 @@ from torch import Tensor
 
 from Models import DecoderType
 from Models.Decoders.Decoder import Decoder
+from Models.Decoders.Queries import GridQueries, Queries
 from Orchestrators.benchmark import naive
 from tests.counting import multiply_adds, peak_bytes
-from Utilities.coordinates import PixelChunks, cell_of, coordinates_of, pixel_centers
+from tests.decoding import aimed
+from Utilities.coordinates import cell_of, coordinates_of, pixel_centers
 from Utilities.find_class import find_class
 
 C, D = 64, 256
@@ -55,7 +57,7 @@ OURS = {
 """What is left per HR pixel; what is done per LR pixel and per window is not in it."""
 
 
-def case(name: str, dtype: torch.dtype = torch.float64) -> tuple[Decoder, list[Tensor]]:
+def case(name: str, dtype: torch.dtype = torch.float64) -> tuple[Decoder[Any, Any], list[Tensor]]:
     torch.manual_seed(0)
     decoder = find_class(DecoderType[name], 'Models.Decoders')(C).to(dtype)
     return decoder, [torch.rand(1, dim, LR, LR, dtype=dtype) for dim in (C, 3)]
@@ -84,8 +86,8 @@ def test_the_plain_form_multiplies_as_published(name: str) -> None:
 @torch.inference_mode()
 def test_ours_multiplies_less(name: str) -> None:
     decoder, inputs = case(name)
-    context, cell = decoder.prepare(*inputs), cell_of((LR * 4, LR * 4), dtype=torch.float64)
-    assert per_pixel(lambda coord: decoder.query(context, coord, cell)) == OURS[name]
+    ready = aimed(decoder, *inputs, cell_of((LR * 4, LR * 4), dtype=torch.float64))
+    assert per_pixel(lambda coord: decoder.query(ready, Queries(coord))) == OURS[name]
 
 
 @torch.inference_mode()
@@ -99,8 +101,8 @@ def test_the_formulas_are_those_of_the_design() -> None:
 def test_lte_multiplies_no_more_than_published() -> None:
     """Only the phase, and the last layer after the blend instead of before it, can be spared."""
     decoder, inputs = case('LTE')
-    context, cell = decoder.prepare(*inputs), cell_of((LR * 4, LR * 4), dtype=torch.float64)
-    assert 12 * D**2 + 3 * D <= per_pixel(lambda coord: decoder.query(context, coord, cell)) <= PLAIN['LTE']
+    ready = aimed(decoder, *inputs, cell_of((LR * 4, LR * 4), dtype=torch.float64))
+    assert 12 * D**2 + 3 * D <= per_pixel(lambda coord: decoder.query(ready, Queries(coord))) <= PLAIN['LTE']
 
 
 @pytest.mark.parametrize('name', PLAIN)
@@ -115,10 +117,9 @@ def test_a_picture_takes_less_than_a_quarter_of_the_plain_forms_memory(name: str
     coord = coordinates_of(centers, centers)[None]
 
     def ours() -> Tensor:
-        chunks = PixelChunks(centers, centers, 2048, 1)
         result = torch.empty(1, len(centers) ** 2, 3)
         position = 0
-        for colors in decoder.query_in_chunks(decoder.prepare(features, lr), chunks, cell):
+        for colors in decoder.query_in_pieces(aimed(decoder, features, lr, cell), GridQueries(centers, centers), 2048):
             result[:, position : position + colors.shape[1]] = colors
             position += colors.shape[1]
         return result

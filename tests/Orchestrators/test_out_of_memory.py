@@ -13,6 +13,7 @@ from torch import Tensor
 
 from Datasets.BenchmarkImages import BenchmarkImages
 from Models import BenchmarkType, DecoderType, EncoderType, TestingStrategy
+from Models.Decoders.Queries import Queries
 from Models.SuperResolver import SuperResolver
 from Orchestrators.Evaluation.evaluation import evaluate
 from Orchestrators.Prediction.prediction import NetworkPredictor
@@ -37,17 +38,17 @@ def with_room_for(
     """A network for whose queries memory runs out above so many at a time, and what it was asked for."""
     model = tiny(EncoderType.EDSR, decoder)
     asked: list[int] = []
-    original = model.decoder.query_in_chunks
+    original = model.decoder.query_in_pieces
 
-    def query_in_chunks(context: Any, chunks: Any, cell: Tensor) -> Any:
-        # In the third chunk, so that some are answered before.
-        for number, chunk in enumerate(chunks):
-            asked.append(chunk.shape[1])
-            if chunk.shape[1] > queries and number == 2:
+    def query_in_pieces(aimed: Any, all_queries: Queries, size: int) -> Any:
+        # In the third piece, so that some are answered before.
+        for number, piece in enumerate(all_queries.pieces(size)):
+            asked.append(len(piece))
+            if len(piece) > queries and number == 2:
                 raise torch.OutOfMemoryError('CUDA out of memory. Tried to allocate 2.00 GiB.')
-        yield from original(context, chunks, cell)
+        yield from original(aimed, all_queries, size)
 
-    monkeypatch.setattr(model.decoder, 'query_in_chunks', query_in_chunks)
+    monkeypatch.setattr(model.decoder, 'query_in_pieces', query_in_pieces)
     return model, asked
 
 
@@ -84,11 +85,11 @@ def test_rows_that_were_handed_over_are_not_made_anew(lr: Tensor, monkeypatch: p
     expected = model.upscale(lr, SIZE)
     original, calls = model.decoder.query, []
 
-    def query(context: Any, coord: Tensor, cell: Tensor) -> Tensor:
-        calls.append(coord.shape[1])
+    def query(aimed: Any, queries: Queries) -> Tensor:
+        calls.append(len(queries))
         if len(calls) in (4, 9):
             raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
-        return original(context, coord, cell)
+        return original(aimed, queries)
 
     monkeypatch.setattr(model.decoder, 'query', query)
     pieces = list(by(model, TestingStrategy.Simple).pieces(lr, SIZE))

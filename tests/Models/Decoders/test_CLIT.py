@@ -7,9 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
-from Models import DecoderType, EncoderType
-from Models.build import build_super_resolver
 from Models.Decoders.CLIT import CLIT
+from tests.decoding import colors_of
 from tests.readers.published_networks import subject_of
 from tests.reference_files import Reference
 
@@ -94,7 +93,7 @@ def test_every_positional_bias_equals_its_plain_form(kind: str | None, shared: b
         torch.tensor([[0.1, 0.07], [0.2, 0.3]]).double(),
     )
     with torch.no_grad():
-        found = decoder.query(decoder.prepare(features, lr), coord, cell)
+        found = colors_of(decoder, features, lr, coord, cell)
         expected = plain_stage(state, features, coord, cell, 2, kind)
         torch.testing.assert_close(found, expected, atol=1e-9, rtol=0)
         if kind is not None:
@@ -111,25 +110,14 @@ def test_stages_grow_by_four_as_far_as_the_picture_is_larger() -> None:
     assert decoder.stage_sizes((10, 12), (120, 24)) == ((10, 12), (40, 24))
 
 
-@pytest.mark.parametrize('size', [(12, 14), (31, 37), (102, 119), (5, 7), (30, 8)])
-def test_chunked_query_equals_whole(size: tuple[int, int]) -> None:
-    torch.manual_seed(0)
-    model = build_super_resolver(EncoderType.EDSR, DecoderType.CLIT, {'n_resblocks': 1, 'n_feats': 8}, TINY)
-    lr = torch.rand(2, 3, 6, 7)
-    whole = model.upscale(lr, size, queries_per_chunk=10**6)
-    assert whole.shape == (2, 3, *size)
-    for chunk in (size[1], 100):
-        torch.testing.assert_close(model.upscale(lr, size, queries_per_chunk=chunk), whole, atol=2e-6, rtol=0)
-
-
 def test_pieces_within_a_query_do_not_change_it(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     decoder = CLIT(4, **TINY).double()
-    context = decoder.prepare(*(torch.randn(2, n, 5, 6, dtype=torch.float64) for n in (4, 3)))
+    images = [torch.randn(2, n, 5, 6, dtype=torch.float64) for n in (4, 3)]
     coord, cell = torch.rand(2, 50, 2, dtype=torch.float64) * 2 - 1, torch.full((2, 2), 0.05, dtype=torch.float64)
-    whole = decoder.query(context, coord, cell)
+    whole = colors_of(decoder, *images, coord, cell)
     monkeypatch.setattr('Models.Decoders.CLIT._NUMBERS_AT_ONCE', 7 * 2 * 72)
-    torch.testing.assert_close(decoder.query(context, coord, cell), whole, atol=1e-10, rtol=0)
+    torch.testing.assert_close(colors_of(decoder, *images, coord, cell), whole, atol=1e-10, rtol=0)
 
 
 def test_images_of_different_scales_in_a_batch_are_as_if_alone() -> None:
@@ -138,10 +126,9 @@ def test_images_of_different_scales_in_a_batch_are_as_if_alone() -> None:
     features, lr = (torch.randn(4, n, 5, 6, dtype=torch.float64) for n in (4, 3))
     coord = torch.rand(4, 20, 2, dtype=torch.float64) * 2 - 1
     cell = torch.tensor([[2 / (5 * s), 2 / (6 * s)] for s in (20, 2, 10, 3)], dtype=torch.float64)
-    together = decoder.query(decoder.prepare(features, lr), coord, cell)
+    together = colors_of(decoder, features, lr, coord, cell)
     for i in range(4):
-        context = decoder.prepare(features[i : i + 1], lr[i : i + 1])
-        alone = decoder.query(context, coord[i : i + 1], cell[i : i + 1])
+        alone = colors_of(decoder, *(part[i : i + 1] for part in (features, lr, coord, cell)))
         torch.testing.assert_close(together[i : i + 1], alone, atol=1e-10, rtol=0)
 
 
@@ -150,8 +137,9 @@ def test_gradient_reaches_every_parameter(is_cell: bool, kind: str | None) -> No
     """At a scale where all stages take part. The positional bias' constant changes no softmax: rounding alone."""
     torch.manual_seed(0)
     decoder = CLIT(4, **TINY, is_cell=is_cell, posenc_type=kind)
-    context = decoder.prepare(torch.randn(1, 4, 4, 5), torch.rand(1, 3, 4, 5))
-    decoder.query(context, torch.rand(1, 50, 2) * 2 - 1, torch.full((1, 2), 2 / 100)).square().sum().backward()
+    images = torch.randn(1, 4, 4, 5), torch.rand(1, 3, 4, 5)
+    coord, cell = torch.rand(1, 50, 2) * 2 - 1, torch.full((1, 2), 2 / 100)
+    colors_of(decoder, *images, coord, cell).square().sum().backward()
     for name, parameter in decoder.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.any() or name in ('pb_encoder.proj.bias', 'pb_encoder.proj.2.bias'), name

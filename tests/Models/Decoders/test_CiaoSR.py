@@ -5,9 +5,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from Models import DecoderType, EncoderType
-from Models.build import build_super_resolver
 from Models.Decoders.CiaoSR import CiaoSR
+from tests.decoding import colors_of
 
 FLOAT = torch.float64
 
@@ -64,53 +63,25 @@ def test_every_switch_equals_the_plain_algorithm(options: dict[str, Any]) -> Non
     features, lr = torch.randn(2, 4, 6, 7, dtype=FLOAT), torch.rand(2, 3, 6, 7, dtype=FLOAT)
     coord, cell = torch.rand(2, 200, 2, dtype=FLOAT) * 2 - 1, torch.rand(2, 2, dtype=FLOAT)
     with torch.inference_mode():
-        ours = decoder.query(decoder.prepare(features, lr), coord, cell)
+        ours = colors_of(decoder, features, lr, coord, cell)
         plain = plain_ciaosr(decoder, features, lr, coord, cell)
     torch.testing.assert_close(ours, plain, atol=1e-12, rtol=0)
-
-
-@pytest.mark.parametrize('options', OPTIONS)
-def test_gradient_reaches_every_parameter(options: dict[str, Any]) -> None:
-    """All but the convolution that the published weights hold even where it is not used, which asks for none.
-
-    The weights of the keys matter to a softmax over two and more.
-    """
-    torch.manual_seed(0)
-    decoder = CiaoSR(4, (16,), (16,), (16,), **options)
-    context = decoder.prepare(torch.randn(1, 4, 6, 7), torch.rand(1, 3, 6, 7))
-    decoder.query(context, torch.rand(1, 50, 2) * 2 - 1, torch.full((1, 2), 0.1)).square().sum().backward()
-    for name, parameter in decoder.named_parameters():
-        assert parameter.requires_grad != (name.startswith('cs_attn.down.') and 2 not in decoder.cs_attn.scales)
-        if parameter.requires_grad:
-            assert parameter.grad is not None, name
-            assert parameter.grad.any() or (decoder.local_size == 1 and name.startswith('imnet_k.')), name
-
-
-@pytest.mark.parametrize('size', [(24, 28), (17, 33), (5, 7)])
-def test_chunked_query_equals_whole(size: tuple[int, int]) -> None:
-    hidden = {'hidden_q': [16], 'hidden_k': [16], 'hidden_v': [16]}
-    model = build_super_resolver(EncoderType.EDSR, DecoderType.CiaoSR, {'n_resblocks': 1, 'n_feats': 8}, hidden)
-    lr = torch.rand(2, 3, 6, 7, generator=torch.Generator().manual_seed(0))
-    whole = model.upscale(lr, size, queries_per_chunk=10**6)
-    assert whole.shape == (2, 3, *size)
-    for chunk in (size[1], 100):
-        torch.testing.assert_close(model.upscale(lr, size, queries_per_chunk=chunk), whole, atol=1e-6, rtol=0)
 
 
 def test_pieces_within_a_query_do_not_change_it(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     decoder = CiaoSR(4, (16,), (16,), (16,)).double()
-    context = decoder.prepare(torch.randn(2, 4, 5, 6, dtype=FLOAT), torch.rand(2, 3, 5, 6, dtype=FLOAT))
+    images = torch.randn(2, 4, 5, 6, dtype=FLOAT), torch.rand(2, 3, 5, 6, dtype=FLOAT)
     coord, cell = torch.rand(2, 50, 2, dtype=FLOAT) * 2 - 1, torch.full((2, 2), 0.05, dtype=FLOAT)
-    whole = decoder.query(context, coord, cell)
+    whole = colors_of(decoder, *images, coord, cell)
     monkeypatch.setattr('Models.Decoders.CiaoSR._NUMBERS_AT_ONCE', 7 * 2 * 4 * 40)
-    torch.testing.assert_close(decoder.query(context, coord, cell), whole, atol=1e-12, rtol=0)
+    torch.testing.assert_close(colors_of(decoder, *images, coord, cell), whole, atol=1e-12, rtol=0)
 
 
 def test_an_image_of_one_pixel_is_taken() -> None:
     decoder = CiaoSR(4, (16,), (16,), (16,))
-    context = decoder.prepare(torch.randn(1, 4, 1, 1), torch.rand(1, 3, 1, 1))
-    assert decoder.query(context, torch.rand(1, 5, 2), torch.tensor([[2.0, 0.5]])).isfinite().all()
+    images = torch.randn(1, 4, 1, 1), torch.rand(1, 3, 1, 1)
+    assert colors_of(decoder, *images, torch.rand(1, 5, 2), torch.tensor([[2.0, 0.5]])).isfinite().all()
 
 
 @pytest.mark.parametrize(

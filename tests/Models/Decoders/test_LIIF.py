@@ -9,6 +9,7 @@ from Models.build import build_super_resolver
 from Models.Decoders.LIIF import LIIF
 from Models.SuperResolver import SuperResolver
 from Orchestrators.benchmark.naive import naive_liif
+from tests.decoding import colors_of
 
 
 @pytest.mark.parametrize(('ensemble', 'unfold', 'cell_decode'), list(itertools.product([True, False], repeat=3)))
@@ -21,7 +22,7 @@ def test_every_switch_equals_the_plain_algorithm(
     coord = torch.rand(2, 300, 2, generator=random, dtype=torch.float64) * 2 - 1
     cell = torch.rand(2, 2, generator=random, dtype=torch.float64)
     with torch.inference_mode():
-        ours = decoder.query(decoder.prepare(features, features[:, :3]), coord, cell)
+        ours = colors_of(decoder, features, features[:, :3], coord, cell)
         plain = naive_liif(
             decoder.imnet, features, coord, cell, ensemble=ensemble, unfold=unfold, cell_decode=cell_decode
         )
@@ -34,24 +35,13 @@ def test_gradients_equal_those_of_the_plain_algorithm(random: torch.Generator) -
     coord = torch.rand(1, 100, 2, generator=random, dtype=torch.float64) * 2 - 1
     cell = torch.full((1, 2), 0.1, dtype=torch.float64)
     wanted = [features, *decoder.parameters()]
-    ours = decoder.query(decoder.prepare(features, features[:, :3]), coord, cell).square().sum()
+    ours = colors_of(decoder, features, features[:, :3], coord, cell).square().sum()
     plain = naive_liif(decoder.imnet, features, coord, cell, ensemble=True, unfold=True, cell_decode=True)
     for found, expected in zip(
         torch.autograd.grad(ours, wanted), torch.autograd.grad(plain.square().sum(), wanted), strict=True
     ):
         assert expected.abs().max() > 0
         torch.testing.assert_close(found, expected)
-
-
-@pytest.mark.parametrize('size', [(24, 28), (17, 33), (5, 7), (3, 40)])
-def test_chunked_query_equals_whole(size: tuple[int, int], random: torch.Generator) -> None:
-    """Integer, fractional and anisotropic scales, and sizes smaller than the input."""
-    model = build_super_resolver(EncoderType.EDSR, DecoderType.LIIF, {'n_resblocks': 1, 'n_feats': 8}, {'hidden': [16]})
-    lr = torch.rand(2, 3, 6, 7, generator=random)
-    whole = model.upscale(lr, size, queries_per_chunk=10**6)
-    assert whole.shape == (2, 3, *size)
-    for chunk in (1, size[1], 100):
-        torch.testing.assert_close(model.upscale(lr, size, queries_per_chunk=chunk), whole, atol=1e-6, rtol=0)
 
 
 def test_a_network_without_hidden_layers_is_refused() -> None:
@@ -63,7 +53,7 @@ def test_without_an_mlp_the_nearest_feature_vector_is_the_color(random: torch.Ge
     features = torch.rand(2, 3, 5, 4, generator=random)
     coord = torch.rand(2, 200, 2, generator=random) * 2 - 1
     decoder = LIIF(3, None)
-    found = decoder.query(decoder.prepare(features, features), coord, torch.full((2, 2), 0.1))
+    found = colors_of(decoder, features, features, coord, torch.full((2, 2), 0.1))
     looked_up = functional.grid_sample(features, coord.flip(-1)[:, None], mode='nearest', align_corners=False)
     assert torch.equal(found, looked_up[:, :, 0].transpose(1, 2))
     with pytest.raises(ValueError, match='the features are the colors, so three, got 8'):

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from Models.Decoders.HIIF import HIIFAttention
 from Models.Decoders.SRNO import HeadNorm, SRNOAttention
-from Models.Layers.GalerkinAttention import GalerkinAttention, attend, attend_in_chunks
+from Models.Layers.GalerkinAttention import GalerkinAttention, attend, attend_in_pieces
 
 
 def random_tokens(*shape: int) -> Tensor:
@@ -29,7 +30,8 @@ def test_each_query_learns_of_all_others_through_one_mean(kind: type[GalerkinAtt
         for head in range(heads):
             mean = sum(torch.outer(keys[head, j], values[head, j]) for j in range(count)) / count
             attended[i, head * dim : (head + 1) * dim] = projected[i, head, 0] @ mean
-    expected = layer.mix(attended[None] + tokens) + tokens
+    first, second = layer.mixers
+    expected = second(functional.gelu(first(attended[None] + tokens))) + tokens
     torch.testing.assert_close(attend([layer], tokens), expected, atol=1e-12, rtol=0)
 
 
@@ -39,7 +41,7 @@ def test_chunks_equal_the_whole_through_three_layers(kind: type[GalerkinAttentio
     layers = [kind(8, 2).double() for _ in range(3)]
     tokens = random_tokens(2, 250, 8)
     whole = attend(layers, tokens)
-    pieces = list(attend_in_chunks(layers, tokens.split(per_chunk, dim=1), lambda piece: piece))
+    pieces = list(attend_in_pieces(layers, tokens.split(per_chunk, dim=1), lambda piece: piece))
     torch.testing.assert_close(torch.cat(pieces, dim=1), whole, atol=1e-12, rtol=0)
 
 
@@ -57,7 +59,7 @@ def passes(chunks: Sequence[Tensor]) -> tuple[int, int]:
 
     layers = [SRNOAttention(4, 2).double() for _ in range(2)]
     with torch.inference_mode():
-        for _ in attend_in_chunks(layers, chunks, embed):
+        for _ in attend_in_pieces(layers, chunks, embed):
             pass
     return len(made), most
 

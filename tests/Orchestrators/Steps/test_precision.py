@@ -43,7 +43,7 @@ def test_the_same_pixels_are_looked_up_in_any_precision(
     """To the last bit; in half precision 40 pixels would not have 40 places of their own. CLIT has a second stage."""
     for pieced in ('LIIF', 'LTE'):
         # Else float32 would look them up in another order.
-        monkeypatch.setattr(f'Models.Decoders.{pieced}.in_pieces', lambda *_: False)
+        monkeypatch.setattr(f'Models.Decoders.{pieced}.can_blend', lambda *_: False)
     scale = 2 if decoder is DecoderType.Native else 3
     batch = tiny_batch(patch=40, scale=scale)
     chosen = torch.arange(0, batch.coord.shape[1], 7)

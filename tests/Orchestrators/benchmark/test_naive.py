@@ -1,5 +1,7 @@
 """The plain forms and ours are the same functions, with the same gradients."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -7,6 +9,7 @@ from torch import Tensor
 from Models import DecoderType
 from Models.Decoders.Decoder import Decoder
 from Orchestrators.benchmark import naive
+from tests.decoding import colors_of
 from tests.Models.test_references import subject_of
 from tests.reference_files import Reference
 from tests.tiny_networks import DECODERS
@@ -25,7 +28,7 @@ OPTIONS = [(member, {}) for member in COMPARED] + [
 LR_SIZE = (10, 12)
 
 
-def decoder_of(member: DecoderType, options: dict[str, object]) -> Decoder:
+def decoder_of(member: DecoderType, options: dict[str, object]) -> Decoder[Any, Any]:
     torch.manual_seed(0)
     decoder = find_class(member, 'Models.Decoders')(6, **DECODERS[member.name] | options)
     for name, parameter in decoder.named_parameters():
@@ -52,7 +55,7 @@ def test_ours_equals_the_plain_form(member: DecoderType, options: dict[str, obje
     decoder = decoder_of(member, options).double()
     features, lr, coord, cell = inputs_of(random, torch.float64)
     plain = naive.query(decoder, features, lr, coord, cell)
-    ours = decoder.query(decoder.prepare(features, lr), coord, cell)
+    ours = colors_of(decoder, features, lr, coord, cell)
     assert plain.std() > 0.02
     torch.testing.assert_close(ours, plain, atol=tolerance, rtol=0)
     pieces = list(naive.query_in_chunks(decoder, features, lr, coord, cell))
@@ -73,7 +76,7 @@ def test_gradients_equal_those_of_the_plain_form(
     features, lr, coord, cell = inputs_of(random, dtype)
     features.requires_grad_()
     wanted = {'features': features} | {name: p for name, p in decoder.named_parameters() if p.requires_grad}
-    ours = decoder.query(decoder.prepare(features, lr), coord, cell)
+    ours = colors_of(decoder, features, lr, coord, cell)
     plain = naive.query(decoder, features, lr, coord, cell)
     goal = torch.randn(plain.shape, generator=random, dtype=torch.float64).to(dtype)
     found, expected = (
