@@ -48,6 +48,8 @@ class Options(Mapping[str, Any]):
 
 
 def _freeze(value: object) -> object:
+    if isinstance(value, Mapping):
+        return Options(value)
     return tuple(_freeze(entry) for entry in value) if isinstance(value, list | tuple) else value
 
 

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from Losses.Loss import Loss
-from Models.Frozen.VGG19 import VGG19
+from Models.Frozen.VGG import VGG
 from Utilities.optional import UnavailableError
 
 
@@ -33,7 +33,7 @@ class GramVGG(Loss):
     def __init__(self, layers: Sequence[str] = ('relu1_1', 'relu2_1', 'relu3_1', 'relu4_1')) -> None:
         super().__init__()
         try:
-            self.network = VGG19(layers)
+            self.network = VGG(layers)
         except UnavailableError as error:
             raise ValueError(f'LossType.GramVGG: {error}') from error
 

@@ -7,6 +7,12 @@ class LossType(Enum):
     PixelL1 = 'PixelL1'
     """Mean absolute difference of colors."""
 
+    PixelMSE = 'PixelMSE'
+    """Mean squared difference of colors."""
+
+    Charbonnier = 'Charbonnier'
+    """L1, rounded off at zero."""
+
     GradientL1 = 'GradientL1'
     """Mean absolute difference of Sobel gradients; needs neighboring pixels."""
 
@@ -15,6 +21,9 @@ class LossType(Enum):
 
     GramVGG = 'GramVGG'
     """Squared distance of the Gram matrices of VGG19's features; needs neighboring pixels and VGG19's weights."""
+
+    Perceptual = 'Perceptual'
+    """Distance of VGG's features; needs neighboring pixels and VGG's weights."""
 
     Own = 'Own'
     """The decoder's own loss, for decoders that have one, such as LINF's likelihood."""

@@ -1,5 +1,6 @@
 """The vocabulary. Importing it does not import torch; networks are imported from their own files."""
 
+from Models.AdversarialLossType import AdversarialLossType
 from Models.BenchmarkType import BenchmarkType
 from Models.DecoderType import DecoderType
 from Models.EncoderType import EncoderType
@@ -12,6 +13,7 @@ from Models.TestingStrategy import TestingStrategy
 from Models.TrackerType import TrackerType
 
 __all__ = [
+    'AdversarialLossType',
     'BenchmarkType',
     'DecoderType',
     'EncoderType',

@@ -6,10 +6,10 @@ import torch
 from Configuration import LossTerm
 from Losses.GramVGG import GramVGG
 from Models import LossType, SamplingType
-from Models.Frozen.VGG19 import VGG19
+from Models.Frozen.VGG import VGG
 from Orchestrators.Pipelines.SuperResolution import build_step
 from Orchestrators.TrainingOrchestrator import TrainingOrchestrator
-from tests.backbones import plant_vgg19
+from tests.backbones import plant_vgg
 from tests.conftest import PictureMaker
 from tests.Orchestrators.test_TrainingOrchestrator import fingerprint, state_of
 from tests.tiny import TrainTiny
@@ -19,7 +19,7 @@ LOSSES = (LossTerm(LossType.PixelL1), LossTerm(LossType.GramVGG, 0.5))
 
 @pytest.fixture
 def _weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plant_vgg19(tmp_path / 'torch', monkeypatch)
+    plant_vgg(tmp_path / 'torch', monkeypatch)
 
 
 @pytest.mark.usefixtures('_weights')
@@ -27,7 +27,7 @@ def test_it_is_the_formula(random: torch.Generator) -> None:
     """Johnson et al.: G_ab = sum over pixels of f_a f_b / (C H W); squared Frobenius norm of the difference."""
     layers = ('relu1_1', 'conv2_2', 'relu3_1')
     sr, hr = (torch.rand(2, 3, 9, 14, generator=random, dtype=torch.float64) for _ in range(2))
-    network = VGG19(layers).double()
+    network = VGG(layers).double()
     expected = 0.0
     for layer in layers:
         for number in range(2):

@@ -2,10 +2,12 @@ import pytest
 import torch
 
 from Configuration import LossTerm, TrainGradLoss
+from Losses.Charbonnier import Charbonnier
 from Losses.GradientL1 import GradientL1
 from Losses.GramRGB import GramRGB
 from Losses.Loss import Loss
 from Losses.PixelL1 import PixelL1
+from Losses.PixelMSE import PixelMSE
 from Losses.WeightedSum import WeightedSum
 from Models import LossType, SamplingType
 from Orchestrators.Pipelines import SuperResolution as pipeline
@@ -14,6 +16,19 @@ from tests.tiny import TrainTiny
 
 def test_pixel_l1_by_hand() -> None:
     assert PixelL1()(torch.tensor([[0.0, 1.0]]), torch.tensor([[0.5, 0.5]])).item() == 0.5
+
+
+def test_pixel_mse_by_hand() -> None:
+    assert PixelMSE()(torch.tensor([[0.0, 1.0]]), torch.tensor([[0.5, 0.75]])).item() == (0.25 + 0.0625) / 2
+
+
+def test_charbonnier_by_hand() -> None:
+    """Sides of 3 and 4 have a hypotenuse of 5; far from zero it is L1."""
+    assert Charbonnier(epsilon=4)(torch.tensor([[3.0]]), torch.tensor([[0.0]])).item() == 5
+    found = Charbonnier()(torch.tensor([[0.2, 0.0]]), torch.tensor([[0.0, 0.0]])).item()
+    assert found == pytest.approx((0.2 + 1e-3) / 2, abs=2e-6)
+    with pytest.raises(ValueError, match='epsilon of Charbonnier must be above 0, got 0'):
+        Charbonnier(0)
 
 
 def test_gradient_l1_by_hand() -> None:

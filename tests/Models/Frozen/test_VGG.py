@@ -1,13 +1,13 @@
-"""VGG19's features against torchvision's, with the same random weights."""
+"""VGG's features against torchvision's, with the same random weights."""
 
 from pathlib import Path
 
 import pytest
 import torch
 
-from Models.Frozen import VGG19 as vgg19_module
-from Models.Frozen.VGG19 import LAYERS, VGG19
-from tests.backbones import plant_vgg19, tiny_layout
+from Models.Frozen import VGG as vgg_module
+from Models.Frozen.VGG import PUBLISHED, VGG, layers_of
+from tests.backbones import plant_vgg, tiny_layout
 from Utilities.optional import UnavailableError
 
 Weights = dict[str, torch.Tensor]
@@ -15,15 +15,19 @@ Weights = dict[str, torch.Tensor]
 
 @pytest.fixture
 def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Weights:
-    return plant_vgg19(tmp_path, monkeypatch)
+    return plant_vgg(tmp_path, monkeypatch)
 
 
-def test_every_layer_is_torchvisions(weights: Weights, random: torch.Generator) -> None:
+@pytest.mark.parametrize('vgg_type', PUBLISHED)
+def test_every_layer_is_torchvisions(
+    vgg_type: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, random: torch.Generator
+) -> None:
     """Its own construction from the same layout, stepped through; its own normalization."""
+    weights = plant_vgg(tmp_path, monkeypatch, vgg_type)
     vgg = pytest.importorskip('torchvision.models.vgg')
     from torchvision.transforms.functional import normalize
 
-    official = vgg.make_layers(tiny_layout())
+    official = vgg.make_layers(tiny_layout(vgg_type))
     official.load_state_dict(
         {key.removeprefix('features.'): value for key, value in weights.items() if key.startswith('features.')}
     )
@@ -36,36 +40,46 @@ def test_every_layer_is_torchvisions(weights: Weights, random: torch.Generator) 
             features = module(features.clone())
             if not isinstance(module, torch.nn.MaxPool2d):
                 expected.append(features)
-    found = VGG19(LAYERS)(image)
-    assert list(found) == list(LAYERS)
-    assert len(LAYERS) == len(expected) == 32
-    for name, features in zip(LAYERS, expected, strict=True):
+    names = layers_of(vgg_type)
+    found = VGG(names, vgg_type)(image)
+    assert list(found) == list(names)
+    assert len(names) == len(expected) == 2 * (int(vgg_type[3:]) - 3)  # It is named for its layers with weights.
+    for name, features in zip(names, expected, strict=True):
         torch.testing.assert_close(found[name], features, msg=name)
 
 
-def test_layout_and_file_are_torchvisions(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize('vgg_type', PUBLISHED)
+def test_layout_and_file_are_torchvisions(vgg_type: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """At full size, without memory: names and shapes of all weights; name of the file; ImageNet's statistics."""
     torchvision = pytest.importorskip('torchvision')
-    official = torchvision.models.VGG19_Weights.IMAGENET1K_V1
-    assert official.url == f'https://download.pytorch.org/models/{vgg19_module._FILE}'
+    official = torchvision.models.get_model_weights(vgg_type).IMAGENET1K_V1
+    assert official.url == f'https://download.pytorch.org/models/{PUBLISHED[vgg_type].file}'
+    assert PUBLISHED[vgg_type].megabytes == round(official.meta['_file_size'])
     with torch.device('meta'):
-        expected = {key: value.shape for key, value in torchvision.models.vgg19().features.state_dict().items()}
-        ours = vgg19_module._build(len(LAYERS) - 1).state_dict()
+        model = torchvision.models.get_model(vgg_type, weights=None)
+        expected = {key: value.shape for key, value in model.features.state_dict().items()}
+        ours = vgg_module._build(vgg_type, layers_of(vgg_type)[-1]).state_dict()
     assert {key: value.shape for key, value in ours.items()} == expected
+    first = [(key, shape) for key, shape in expected.items() if key.startswith('0.')]
     monkeypatch.setattr(
-        vgg19_module,
+        vgg_module,
         'read_imagenet_weights',
         lambda *_: {f'features.{key}': torch.zeros(shape) for key, shape in first},
     )
-    first = [(key, shape) for key, shape in expected.items() if key.startswith('0.')]
-    network = VGG19(['conv1_1'])
+    network = VGG(['conv1_1'], vgg_type)
     transforms = official.transforms()
     assert network.mean.flatten().tolist() == pytest.approx(transforms.mean)
     assert network.deviation.flatten().tolist() == pytest.approx(transforms.std)
 
 
+def test_torchvisions_numbers_count_poolings() -> None:
+    numbers = {name: number for number, name in enumerate(vgg_module._modules_of('vgg19'))}
+    found = [numbers[name] for name in ('conv1_2', 'conv2_2', 'conv3_4', 'conv4_4', 'conv5_4', 'relu5_4')]
+    assert found == [2, 7, 16, 25, 34, 35]
+
+
 def test_it_is_frozen_and_lets_gradients_through(weights: Weights, random: torch.Generator) -> None:
-    network = VGG19(['conv2_1']).train()
+    network = VGG(['conv2_1']).train()
     assert not any(module.training for module in network.modules())
     assert not any(parameter.requires_grad for parameter in network.parameters())
     assert len(network.features) == 6  # conv, ReLU, conv, ReLU, pooling, conv: nothing behind what is asked for.
@@ -77,7 +91,7 @@ def test_it_is_frozen_and_lets_gradients_through(weights: Weights, random: torch
 
 @pytest.mark.parametrize(('layer', 'side'), [('relu1_2', 1), ('conv2_1', 2), ('relu5_1', 16)])
 def test_minimum_side_is_the_smallest_that_works(layer: str, side: int, weights: Weights) -> None:
-    network = VGG19([layer])
+    network = VGG([layer])
     assert network.minimum_side == side
     assert min(network(torch.zeros(1, 3, side, side))[layer].shape) >= 1
     if side > 1:
@@ -88,7 +102,14 @@ def test_minimum_side_is_the_smallest_that_works(layer: str, side: int, weights:
 @pytest.mark.parametrize('layers', [['relu6_1'], ['features.0'], []])
 def test_an_unknown_layer_is_refused(layers: list[str]) -> None:
     with pytest.raises(ValueError, match=r'layers must be among conv1_1, relu1_1.*got'):
-        VGG19(layers)
+        VGG(layers)
+
+
+def test_a_layer_of_a_deeper_network_is_refused() -> None:
+    with pytest.raises(ValueError, match=r'layers must be among conv1_1.*, got conv5_4'):
+        VGG(['conv5_4'], 'vgg16')
+    with pytest.raises(ValueError, match="vgg_type must be one of vgg11, vgg13, vgg16, vgg19, got 'vgg19_bn'"):
+        VGG(['conv5_4'], 'vgg19_bn')
 
 
 def test_missing_weights_say_where_to_put_what(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,7 +117,7 @@ def test_missing_weights_say_where_to_put_what(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(
         UnavailableError, match=r'Download https://download\.pytorch\.org/models/vgg19-dcbb9e9d\.pth'
     ) as error:
-        VGG19(['relu1_1'])
+        VGG(['relu1_1'])
     assert str(tmp_path / 'hub' / 'checkpoints' / 'vgg19-dcbb9e9d.pth') in str(error.value)
 
 
@@ -106,10 +127,10 @@ def test_damaged_weights_are_refused(weights: Weights, tmp_path: Path) -> None:
     content[len(content) // 2] ^= 1
     file.write_bytes(content)
     with pytest.raises(UnavailableError, match='is not the published file'):
-        VGG19(['relu1_1'])
+        VGG(['relu1_1'])
 
 
 def test_weights_of_another_network_are_refused(weights: Weights, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vgg19_module, '_WIDTHS', (3, 3, 3, 3, 3))
+    monkeypatch.setattr(vgg_module, '_WIDTHS', (3, 3, 3, 3, 3))
     with pytest.raises(UnavailableError, match='does not hold the weights of VGG19'):
-        VGG19(['relu1_1'])
+        VGG(['relu1_1'])
