@@ -41,8 +41,8 @@ class BaseTestingConfiguration(ModelConfiguration):
     there. None: what the scale makes."""
 
     valid_data_path: str | None = None
-    """Folder of the HR pictures of `BenchmarkType.BENCHMARK`, whichever `benchmark` is; refused where that is not
-    tested. The others are found under `./datasets` or the folder that the environment variable ASSR_DATASETS names."""
+    """Folder of the HR pictures of `BenchmarkType.BENCHMARK`, or a pattern such as `mine/*_HR.png`; refused where that
+    set is not tested. The others are found under `./datasets` or the folder that ASSR_DATASETS names."""
 
     valid_data_pathScale: str | None = None  # noqa: N815  documented under this name
     """Folder of the LR pictures that belong to `valid_data_path`; `{scale}` in it stands for the scale.
@@ -50,6 +50,9 @@ class BaseTestingConfiguration(ModelConfiguration):
 
     total_example: Count | None = None
     """How many pictures are tested, the first by name. None: all."""
+
+    max_image_pixels: Count = 100_000_000
+    """A picture with more pixels is refused by its header, before it takes memory."""
 
     eval_batch_size: Count | None = None
     """Coordinates queried at a time. None: chosen for the device. It changes memory and speed, not the result."""
@@ -103,6 +106,9 @@ class BaseTestingConfiguration(ModelConfiguration):
         self._check_tiles()
         self._check_scales()
         refuse_same_name(self.protocol, PUBLISHED.get(self.protocol.name))
+        for setting in ('valid_data_path', 'valid_data_pathScale'):
+            if getattr(self, setting) == '':
+                raise ValueError(f"{setting} must name a folder, got ''; the current one is '.', and None is none.")
         if isinstance(self.self_ensemble, bool):
             raise ValueError(f'self_ensemble must be 1, 4, 8 or None, got {self.self_ensemble}; 8 is the usual one.')
         if self.benchmark is BenchmarkType.BENCHMARK and self.valid_data_path is None:

@@ -39,17 +39,18 @@ class BenchmarkImages:
     Args:
         hr_files: the HR pictures.
         scale: HR size over LR size, at least 1; per axis (vertical, horizontal).
-        lr_folder: folder of the LR pictures, named `<HR name>x<scale>` or `<HR name>`; HR is cropped to a multiple of
+        lr_folder: folder of the LR pictures, whose names pair as `match_partners` says; HR is cropped to a multiple of
             them. None: the LR picture is made from the HR picture, cropped as LIIF does to round(s * floor(size / s)).
         convention: the bicubic reduction that makes it, when there is no folder.
         hr_multiple: HR is cropped to a multiple of this many pixels before that.
         size: (height, width) that HR is cropped to instead, keeping its upper left; LR is then round(size / scale).
+        max_image_pixels: a larger picture is refused.
 
     Raises:
         ValueError: listing every picture without a partner, with two, of the wrong size or the wrong color.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         hr_files: Sequence[Path],
         scale: AnyScale,
@@ -58,9 +59,11 @@ class BenchmarkImages:
         convention: ResizeConvention = 'pillow',
         hr_multiple: int = 1,
         size: tuple[int, int] | None = None,
+        max_image_pixels: int = 100_000_000,
     ) -> None:
         self.scale = scale
         self.convention = convention
+        self.max_image_pixels = max_image_pixels
         self._hr_multiple = hr_multiple
         self._size = size
         self._hr_files = list(hr_files)
@@ -81,6 +84,7 @@ class BenchmarkImages:
         convention: ResizeConvention = 'pillow',
         hr_multiple: int = 1,
         size: tuple[int, int] | None = None,
+        max_image_pixels: int = 100_000_000,
     ) -> 'BenchmarkImages':
         """The pictures as a protocol has them; LIIF's, where nothing else is said.
 
@@ -93,6 +97,7 @@ class BenchmarkImages:
             convention: the bicubic reduction that makes LR at the others.
             hr_multiple: HR is cropped to a multiple of this many pixels first.
             size: (height, width) that HR is cropped to instead.
+            max_image_pixels: a larger picture is refused.
         """
         # The official files belong to HR pictures that were cropped to a multiple of the scale.
         fits = hr_multiple == 1 and size is None
@@ -100,7 +105,15 @@ class BenchmarkImages:
         # They were made by MATLAB, so it also stands in where they are not at hand.
         stands_in = bool(BENCHMARKS[benchmark].lr_folders) and scale in official_scales
         made = 'matlab' if stands_in else convention
-        return cls(hr_files, scale, lr_folder=folder, convention=made, hr_multiple=hr_multiple, size=size)
+        return cls(
+            hr_files,
+            scale,
+            lr_folder=folder,
+            convention=made,
+            hr_multiple=hr_multiple,
+            size=size,
+            max_image_pixels=max_image_pixels,
+        )
 
     @property
     def lr_source(self) -> str:
@@ -157,7 +170,7 @@ class BenchmarkImages:
 
     def _read(self, file: Path) -> Pixels:
         """A picture in sRGB; colors that could not be brought there are told once per set."""
-        photo = to_srgb(read_image(file))
+        photo = to_srgb(read_image(file, max_pixels=self.max_image_pixels))
         if 'not applied' in photo.note and not self._has_told_of_colors:
             self._has_told_of_colors = True
             _LOGGER.warning('%s: %s. Others of the set may be alike; this is said once.', file, photo.note)

@@ -1,6 +1,7 @@
 """The benchmarks: where their files are, and at which scales they are tested. What is compared, a protocol says."""
 
 import dataclasses
+import glob
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -76,7 +77,7 @@ def hr_files(benchmark: BenchmarkType, folder: str | Path | None = None) -> list
         FileNotFoundError: saying which folders were looked for, and what to put there.
     """
     if folder is not None:
-        return list_pictures(Path(folder), f'the HR pictures of {benchmark.name}')
+        return list_pictures(folder, f'the HR pictures of {benchmark.name}')
     if benchmark is BenchmarkType.Photographs:
         return photograph_files('held-out')
     return list_pictures(_find(BENCHMARKS[benchmark].hr_folders, f'the HR pictures of {benchmark.name}'), 'them')
@@ -90,7 +91,7 @@ def training_files(data: BenchmarkType | str) -> list[Path]:
         ValueError: for a set without training pictures.
     """
     if isinstance(data, str):
-        return list_pictures(Path(data), 'the training pictures (train_data)')
+        return list_pictures(data, 'the training pictures (train_data)')
     if data is BenchmarkType.Photographs:
         return photograph_files('training')
     if not BENCHMARKS[data].training_folders:
@@ -109,23 +110,47 @@ def official_lr_folder(
     return next((root / name for root in PathManager.dataset_roots() for name in names if (root / name).is_dir()), None)
 
 
-def list_pictures(folder: Path, meaning: str) -> list[Path]:
-    """The picture files of a folder, by name.
+def is_picture(file: Path) -> bool:
+    """Whether a file is taken for a picture: by its ending, unless it is hidden, as macOS' `._a.png` beside `a.png`."""
+    return file.suffix.lower() in EXTENSIONS and not file.name.startswith('.')
+
+
+def list_pictures(place: str | Path, meaning: str) -> list[Path]:
+    """The picture files of a folder, by name; or of all files and folders that a pattern means, such as `mine/*.png`.
+
+    `~` is the home. Hidden files are no pictures.
 
     Raises:
+        ValueError: if it is empty, which would mean the current folder.
         FileNotFoundError: if it is missing or holds none, with what it holds instead.
     """
-    if not folder.is_dir():
-        raise FileNotFoundError(f'{folder} should hold {meaning}, but is not a folder.')
-    entries = sorted(folder.iterdir())
+    if place == '':
+        raise ValueError(f"The folder of {meaning} must be named, got ''; the current one is '.'.")
+    folder = Path(place).expanduser()
+    entries = sorted(folder.iterdir()) if folder.is_dir() else matches(folder)
     # A link that leads nowhere is a picture that is missing: reading it says so.
-    files = [file for file in entries if file.suffix.lower() in EXTENSIONS and (file.is_file() or _is_lost_link(file))]
+    files = [file for file in entries if is_picture(file) and (file.is_file() or _is_lost_link(file))]
     if not files:
+        if not entries and not folder.is_dir():
+            what = 'there is no such file' if is_pattern(folder) else 'is not a folder'
+            raise FileNotFoundError(f'{place} should hold {meaning}, but {what}.')
         held = ', '.join(entry.name for entry in entries[:5]) or 'nothing'
         raise FileNotFoundError(
-            f'{folder} should hold {meaning} ({", ".join(EXTENSIONS)}), but holds none of them: {held}.'
+            f'{place} should hold {meaning} ({", ".join(EXTENSIONS)}), but holds none of them: {held}.'
         )
     return files
+
+
+def is_pattern(path: Path) -> bool:
+    """Whether a path means others by `*`, `?` or `[]`, and is none itself."""
+    return glob.has_magic(str(path)) and not path.exists()
+
+
+def matches(pattern: Path) -> list[Path]:
+    """What a pattern means, and what the folders among it hold; sorted, nothing hidden."""
+    found = [Path(name) for name in glob.glob(str(pattern), recursive=True)] if is_pattern(pattern) else []
+    inner = [file for folder in found if folder.is_dir() for file in folder.iterdir()]
+    return sorted({*(file for file in found if not file.is_dir()), *inner})
 
 
 def _is_lost_link(file: Path) -> bool:

@@ -25,10 +25,11 @@ def check_pictures(
         on_picture: called with each HR file that can be decoded, and its pixels.
     """
     hr_files = {file: index for images in sets.values() for index, file in enumerate(images.hr_files)}
+    limit = max((images.max_image_pixels for images in sets.values()), default=1)
     problems = []
     for file in dict.fromkeys(file for images in sets.values() for file in (*images.hr_files, *images.lr_files)):
         try:
-            pixels = to_srgb(read_image(file)).pixels
+            pixels = to_srgb(read_image(file, max_pixels=limit)).pixels
         except ImageError as error:
             problems.append(str(error))
             continue

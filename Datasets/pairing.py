@@ -1,7 +1,7 @@
 """Which LR picture belongs to which HR picture: by name, never by order."""
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from Datasets.benchmarks import list_pictures
@@ -10,7 +10,7 @@ from Utilities.problems import list_problems
 from Utilities.scales import AnyScale, scale_per_axis, scale_text
 
 
-def find_partners(hr_files: Sequence[Path], lr_folder: Path, scale: AnyScale) -> list[Path]:
+def find_partners(hr_files: Sequence[Path], lr_folder: str | Path, scale: AnyScale) -> list[Path]:
     """The LR file of each HR file, by name.
 
     Raises:
@@ -22,30 +22,75 @@ def find_partners(hr_files: Sequence[Path], lr_folder: Path, scale: AnyScale) ->
     return partners
 
 
-def match_partners(hr_files: Sequence[Path], lr_folder: Path, scale: AnyScale) -> tuple[list[Path], list[str]]:
-    """The LR files named `<HR name>x<scale>` or `<HR name>`, one for each HR file, and every problem there is."""
-    by_stem: dict[str, list[Path]] = defaultdict(list)
+def match_partners(hr_files: Sequence[Path], lr_folder: str | Path, scale: AnyScale) -> tuple[list[Path], list[str]]:
+    """The LR file of each HR file, and every problem there is.
+
+    For an HR file `a` or `a_HR` at x2 these are `a`, `ax2`, `a_x2`, `a_LR`, `a_LRx2`, `a_LR2` (RealSR), `a_SRF_2_LR`
+    (SelfExSR, whose HR files end alike) and what differs from them in `-` and upper case. Two that fit are a problem,
+    and so is one that fits two HR files.
+    """
+    named: dict[str, list[Path]] = defaultdict(list)
     for file in list_pictures(lr_folder, f'the LR pictures at x{scale_text(scale)}'):
-        by_stem[file.stem].append(file)
-    names = defaultdict(list)
-    for hr_file in hr_files:
-        names[hr_file.stem].append(hr_file)
-    problems = [
-        f'{" and ".join(str(file) for file in files)} have the same name' for files in names.values() if len(files) > 1
-    ]
+        for name in _names(file.stem, _lr_endings(scale_text(scale))):
+            named[name].append(file)
+    found = {hr_file: _candidates(hr_file, named, scale) for hr_file in hr_files}
+    claims = Counter(files[0] for files in found.values() if len(files) == 1)
+    problems = _equal_names(hr_files)
     partners = []
     for hr_file in hr_files:
-        found = by_stem.get(f'{hr_file.stem}x{scale_text(scale)}') or by_stem.get(hr_file.stem) or []
-        if len(found) == 1:
-            partners.append(found[0])
-            problems += _mismatch(hr_file, found[0], scale)
-        elif found:
-            problems.append(f'{hr_file} has {len(found)} partners: {", ".join(str(file) for file in found)}')
+        files = found[hr_file]
+        if len(files) == 1:
+            partners.append(files[0])
+            problems += _mismatch(hr_file, files[0], scale)
+        elif files:
+            problems.append(f'{hr_file} has {len(files)} partners: {", ".join(str(file) for file in files)}')
         else:
             problems.append(
                 f'{hr_file} has no partner {hr_file.stem}x{scale_text(scale)} or {hr_file.stem} in {lr_folder}'
             )
+    if not problems:
+        problems = [
+            f'{file} may belong to {" or to ".join(str(hr_file) for hr_file in found if found[hr_file] == [file])}'
+            for file, count in claims.items()
+            if count > 1
+        ]
     return partners, problems
+
+
+def _candidates(hr_file: Path, named: Mapping[str, Sequence[Path]], scale: AnyScale) -> list[Path]:
+    """The LR files that fit an HR file's name; only where none does, those that fit it without its ending."""
+    for name in sorted(_names(hr_file.stem, _hr_endings(scale_text(scale))), key=len, reverse=True):
+        found = [file for file in named.get(name, ()) if file != hr_file]
+        if found:
+            return found
+    return []
+
+
+def _lr_endings(scale: str) -> tuple[str, ...]:
+    scales = [f'{mark}x{scale}' for mark in ('', '_', '-')]
+    lr = [f'{mark}lr{behind}' for mark in '_-' for behind in ('', scale, *scales)]
+    return ('', *scales, *lr, *(f'{one}_lr' for one in scales), f'_srf_{scale}', f'_srf_{scale}_lr')
+
+
+def _hr_endings(scale: str) -> tuple[str, ...]:
+    return '', '_hr', '-hr', f'_srf_{scale}', f'_srf_{scale}_hr'
+
+
+def _names(stem: str, endings: Sequence[str]) -> list[str]:
+    """What is left of a name without each ending that it has."""
+    lowered = stem.lower()
+    return [stem[: len(stem) - len(end)] for end in endings if lowered.endswith(end) and len(end) < len(stem)]
+
+
+def _equal_names(hr_files: Sequence[Path]) -> list[str]:
+    by_name = defaultdict(list)
+    for file in hr_files:
+        by_name[file.stem].append(file)
+    return [
+        f'{" and ".join(str(file) for file in files)} have the same name'
+        for files in by_name.values()
+        if len(files) > 1
+    ]
 
 
 def _mismatch(hr_file: Path, lr_file: Path, scale: AnyScale) -> list[str]:

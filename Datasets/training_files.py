@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from Datasets.benchmarks import BENCHMARKS, training_files
+from Datasets.benchmarks import BENCHMARKS, matches, training_files
 from Datasets.pairing import match_partners
 from Models.BenchmarkType import BenchmarkType
 from Utilities.PathManager import PathManager
@@ -96,8 +96,10 @@ def _pair(
 
 def _lr_folders(entry: BenchmarkType | str, scale_range: tuple[float, float]) -> dict[int, Path]:
     """The folders that exist, by scale."""
+    if entry == '':
+        raise ValueError("train_lr_data must name the folders of the LR pictures, got ''; the current one is '.'.")
     if isinstance(entry, str):
-        names = [Path(entry)]
+        names = [Path(entry).expanduser()]
     else:
         names = [root / name for root in PathManager.dataset_roots() for name in BENCHMARKS[entry].training_lr_folders]
         if not names:
@@ -107,7 +109,7 @@ def _lr_folders(entry: BenchmarkType | str, scale_range: tuple[float, float]) ->
         for name in names
         for scale in range(math.ceil(scale_range[0]), math.floor(scale_range[1]) + 1)
     ]
-    found = {scale: folder for scale, folder in reversed(looked) if folder.is_dir()}
+    found = {scale: folder for scale, folder in reversed(looked) if folder.is_dir() or matches(folder)}
     if not found:
         places = ', '.join(str(folder) for _, folder in looked) or 'none, as there is no whole scale in it'
         raise FileNotFoundError(

@@ -106,7 +106,7 @@ class PathManager:
     def dataset_roots() -> tuple[Path, ...]:
         """Folders in which data sets are looked for: $ASSR_DATASETS if it is set, then ./datasets."""
         named = os.environ.get('ASSR_DATASETS')
-        return (*([Path(named)] if named else []), Path('datasets'))
+        return (*([Path(named).expanduser()] if named else []), Path('datasets'))
 
     @staticmethod
     def cache_folder() -> Path:

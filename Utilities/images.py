@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import os
 import struct
-import warnings
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +25,7 @@ from Utilities.tiff_reading import is_tiff_file, read_tiff, read_tiff_header
 EXTENSIONS = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
 # No other decoder of Pillow's is ever given a file, whatever it is called (some run programs or read other files).
 _FORMATS = ('PNG', 'JPEG', 'BMP', 'WEBP')
-_DECODING_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
+_DECODING_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
 _MAX_PIXELS = 100_000_000
 _EXIF_ORIENTATION = 0x0112
 _QUARTER_TURNS = (5, 6, 7, 8)
@@ -52,11 +51,11 @@ def read_image(path: str | Path, *, max_pixels: int = _MAX_PIXELS) -> Photo:
     """
     path = Path(path)
     if is_tiff_file(path):
-        with _naming(path, max_pixels):
+        with _naming(path):
             header = read_tiff_header(path)
             _refuse_large(path, header.width, header.height, max_pixels)
             return read_tiff(path)
-    with _opened(path, max_pixels) as image:
+    with _opened(path) as image:
         _refuse_large(path, image.width, image.height, max_pixels)
         _refuse_unusable(path, image)
         return _decode(path, image)
@@ -73,15 +72,21 @@ class Header(NamedTuple):
 def read_header(path: str | Path, *, max_pixels: int = _MAX_PIXELS) -> Header:
     """Height and width, as `read_image` gives them, without decoding the pixels.
 
+    Args:
+        path: the file.
+        max_pixels: a larger picture is refused if it must be decoded all the same, as its orientation stands behind it.
+
     Raises:
         ImageError: if the file is not a picture.
     """
     path = Path(path)
     if is_tiff_file(path):
-        with _naming(path, max_pixels):
+        with _naming(path):
             return Header(*read_tiff_header(path))
-    with _opened(path, max_pixels) as image:
+    with _opened(path) as image:
         is_gray = image.mode in _GRAY_MODES or image.mode.startswith('I')
+        if image.format == 'PNG' and _has_texts_behind_pixels(path):
+            _refuse_large(path, image.width, image.height, max_pixels)
         if _exif(path, image).get(_EXIF_ORIENTATION, 1) in _QUARTER_TURNS:
             return Header(image.width, image.height, is_gray)
         return Header(image.height, image.width, is_gray)
@@ -108,26 +113,26 @@ def _has_texts_behind_pixels(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def _opened(path: Path, max_pixels: int) -> Iterator[Image.Image]:
+def _opened(path: Path) -> Iterator[Image.Image]:
     """Open a picture file that is no TIFF."""
-    with _naming(path, max_pixels), warnings.catch_warnings():
-        # Our own limit speaks instead.
-        warnings.simplefilter('ignore', Image.DecompressionBombWarning)
-        with Image.open(path, formats=_FORMATS) as image:
+    with _naming(path):
+        # Our own limit speaks instead of Pillow's.
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            image = Image.open(path, formats=_FORMATS)
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+        with image:
             yield image
 
 
 @contextlib.contextmanager
-def _naming(path: Path, max_pixels: int) -> Iterator[None]:
+def _naming(path: Path) -> Iterator[None]:
     """Name the file in whatever goes wrong while it is in use."""
     try:
         yield
     except ImageError:
         raise
-    except Image.DecompressionBombError as error:
-        raise ImageError(
-            f'{path} claims far more pixels than max_image_pixels = {max_pixels} allows: {error}'
-        ) from error
     except FileNotFoundError as error:
         raise ImageError(f'{path} does not exist.') from error
     except UnidentifiedImageError as error:
@@ -141,7 +146,7 @@ def _refuse_large(path: Path, width: int, height: int, max_pixels: int) -> None:
     if width * height > max_pixels:
         raise ImageError(
             f'{path} has {width}x{height} = {width * height} pixels, more than max_image_pixels = {max_pixels}; raise '
-            'that setting if the file is what it claims.'
+            'that setting (upscale.py: --max-image-pixels) if the file is what it claims.'
         )
 
 
@@ -220,14 +225,25 @@ def _read_deep_png(path: Path) -> npt.NDArray[np.uint16]:
 
 
 def write_png(path: str | Path, pixels: Pixels, metadata: Metadata = _NO_METADATA) -> None:
-    """Write (height, width), (height, width, 2), (…, 3) or (…, 4) 8-bit pixels as PNG, whole or not at all.
+    """Write (height, width) or (height, width, 3) 8-bit pixels as PNG, whole or not at all.
 
     Args:
         path: the file.
         pixels: what it holds.
         metadata: what the pixels mean; written as it is.
     """
-    path = Path(path)
+    _save_png(Path(path), Image.fromarray(pixels), metadata)
+
+
+def write_photo(path: str | Path, photo: Photo) -> None:
+    """Write a photo as PNG, whole or not at all; gray as gray, with its opacity and metadata."""
+    image = Image.fromarray(np.ascontiguousarray(photo.pixels[..., 0]) if photo.is_gray else photo.pixels)
+    if photo.alpha is not None:
+        image.putalpha(Image.fromarray(photo.alpha))
+    _save_png(Path(path), image, photo.metadata)
+
+
+def _save_png(path: Path, image: Image.Image, metadata: Metadata) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     chunks = PngInfo()
     for kind, content in metadata.png_chunks:
@@ -235,7 +251,7 @@ def write_png(path: str | Path, pixels: Pixels, metadata: Metadata = _NO_METADAT
     known = {'icc_profile': metadata.icc_profile, 'dpi': metadata.dpi, 'exif': metadata.exif}
     given = {name: value for name, value in known.items() if value}
     with replacing(path) as temporary:
-        Image.fromarray(pixels).save(temporary, format='PNG', pnginfo=chunks, **given)
+        image.save(temporary, format='PNG', pnginfo=chunks, **given)
 
 
 def to_tensor(pixels: Pixels) -> Float[Tensor, '3 height width']:

@@ -1,15 +1,23 @@
 """What many tests need: pictures made on the spot, a tiny recipe, seeded random numbers."""
 
+import os
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
+
+# The tests run in two processes, and start others. On a busy machine threads that wait for one another cost more time
+# than all that is computed, and tiny tensors gain nothing from them. Before torch, as OpenMP reads it once.
+os.environ.update(dict.fromkeys(('OMP_NUM_THREADS', 'MKL_NUM_THREADS'), '1'))
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-torch.set_num_threads(1)  # The tests run in two processes, and tiny tensors gain nothing from threads.
+torch.set_num_threads(1)
+
+PATIENCE = 300
+"""Seconds to wait for what takes a moment, on a busy machine a hundred times that."""
 
 PictureMaker = Callable[..., list[Path]]
 

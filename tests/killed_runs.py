@@ -11,6 +11,7 @@ from typing import Any
 
 from Models import SavedModelType
 from Orchestrators.Prediction.file_names import checkpoint_path
+from tests.conftest import PATIENCE
 from tests.tiny import TrainTiny, train_in_process
 from Utilities.Checkpoint import Checkpoint, content_hash
 
@@ -48,10 +49,12 @@ def output_of(folder: Path) -> str:
     return file.read_text() if file.exists() else ''
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 30) -> None:
-    """Wait until something is true, or fail."""
+def wait_for(condition: Callable[[], object], seconds: float = PATIENCE, *, process: Any = None) -> None:
+    """Wait until something is true, or fail; at once if the process that is to make it true has ended."""
     end = time.monotonic() + seconds
     while not condition():
+        has_ended = process is not None and process.exitcode is not None
+        assert not has_ended or condition(), f'The process ended before with {process.exitcode}.'
         assert time.monotonic() < end, 'It did not happen.'
         time.sleep(0.003)
 
@@ -62,7 +65,7 @@ def stop_and_continue(folder: Path, stop: Callable[[Any], None], **settings: Any
     for _ in range(60):
         process = start(folder, **settings)
         stop(process)
-        process.join(60)
+        process.join(PATIENCE)
         assert process.exitcode is not None, output_of(folder)
         codes.append(process.exitcode)
         if process.exitcode == 0:

@@ -17,6 +17,7 @@ from Orchestrators.Steps.TrainingStep import TrainingStep
 from Orchestrators.TestingOrchestrator import TestingOrchestrator
 from Orchestrators.Training.Run import Run
 from Orchestrators.Training.Validation import Validation
+from tests.conftest import PATIENCE
 from tests.tiny import train_in_process
 from tests.tiny_networks import tiny
 from Utilities.Checkpoint import content_hash
@@ -43,7 +44,7 @@ def run_ranks(action: Any, folders: list[Path], **settings: Any) -> list[int | N
         processes.append(forks.Process(target=_act, args=(environment, action, folder, settings)))
         processes[-1].start()
     for process in processes:
-        process.join(60)
+        process.join(PATIENCE)
         process.kill()
     return [process.exitcode for process in processes]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from Orchestrators.TrainingOrchestrator import TrainingOrchestrator
-from tests.conftest import PictureMaker
+from tests.conftest import PATIENCE, PictureMaker
 from tests.tiny import TrainTiny
 
 ROOT = Path(__file__).parent.parent
@@ -19,7 +19,7 @@ def run(script: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[
     environment.pop('ASSR_DATASETS', None)
     return subprocess.run(
         [sys.executable, str(ROOT / script), *arguments],
-        cwd=cwd, env=environment, capture_output=True, text=True, timeout=120, check=False,
+        cwd=cwd, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False,
     )  # fmt: skip
 
 

@@ -45,7 +45,7 @@ def train_in_process(
     # As in a script on Linux, where workers are forked; from here they would be started anew, which takes seconds.
     multiprocessing.set_start_method('fork', force=True)
     os.setpgid(0, 0)
-    signal.alarm(300)  # A test that fails leaves no process behind.
+    signal.alarm(900)  # A test that fails leaves no process behind.
     os.chdir(folder)
     torch.set_num_threads(1)
     descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)

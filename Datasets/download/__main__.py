@@ -6,11 +6,11 @@ import re
 from difflib import get_close_matches
 from pathlib import Path
 
+from Datasets.benchmarks import is_picture
 from Datasets.download.extracting import extract
 from Datasets.download.fetching import fetch
 from Datasets.download.sources import GIB, SOURCES, Archive, Part
 from Utilities.command_line import run_command
-from Utilities.images import EXTENSIONS
 from Utilities.PathManager import PathManager
 
 _LOGGER = logging.getLogger(__name__)
@@ -90,7 +90,7 @@ def _missing(names: list[str], root: Path) -> list[Archive]:
 
 def _is_there(part: Part, root: Path) -> bool:
     folders = [root / folder for folder in part.folders if (root / folder).is_dir()]
-    counts = [sum(file.suffix.lower() in EXTENSIONS for file in folder.iterdir()) for folder in folders]
+    counts = [sum(map(is_picture, folder.iterdir())) for folder in folders]
     return max(counts, default=0) >= part.pictures
 
 

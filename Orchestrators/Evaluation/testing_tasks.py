@@ -144,6 +144,7 @@ def tasks_of(configuration: BaseTestingConfiguration, benchmark: BenchmarkType) 
             convention=protocol.lr_bicubic,
             hr_multiple=protocol.hr_multiple,
             size=size_of_made,
+            max_image_pixels=configuration.max_image_pixels,
         )
         tasks.append(Task(benchmark, scale, row, images, protocol, size))
     return tasks

@@ -74,6 +74,7 @@ class SuperResolution(Pipeline):
                 recipe.sample_pictures,
                 recipe.best_by,
                 self._run,
+                recipe.max_image_pixels,
             )
         self._images = self._read_images(after_each)
         return TrainingCrops(

@@ -10,7 +10,7 @@ from PIL import Image
 from Orchestrators.Prediction.memory_plan import HeldMemory
 from Orchestrators.Prediction.prediction import NetworkPredictor, Piece
 from Orchestrators.Prediction.tiff import write_tiff
-from Utilities.images import Photo, Pixels, to_pixels, to_tensor, write_png
+from Utilities.images import Photo, Pixels, to_pixels, to_tensor, write_photo
 from Utilities.memory import MIB, free_memory
 
 # Its pixels as RGBA, and as Pillow holds them while it writes.
@@ -42,20 +42,32 @@ def refuse_without_memory(size: tuple[int, int], max_memory: int | None) -> None
         )
 
 
-def write_upscaled(path: Path, predict: NetworkPredictor, photo: Photo, size: tuple[int, int]) -> None:
-    """Super-resolve one picture into a PNG or TIFF file; gray stays gray, transparency is enlarged with the colors."""
-    lr = to_tensor(photo.pixels)[None]
-    shape = (*size, (1 if photo.is_gray else 3) + (photo.alpha is not None))
-    if is_tiff(path):
-        held = HeldMemory(per_row=2 * size[1] * shape[2])
-        write_tiff(path, shape, _bands(photo, size, predict.pieces(lr, size, held)), photo.metadata)
-        return
-    result = np.empty(shape, np.uint8)
+def upscale_photo(predict: NetworkPredictor, photo: Photo, size: tuple[int, int]) -> Photo:
+    """A photo, super-resolved to (height, width); gray stays gray, transparency is enlarged with the colors."""
+    held = HeldMemory(always=size[0] * size[1] * _PNG_BYTES)
+    pixels = np.empty((*size, 1 if photo.is_gray else 3), np.uint8)
+    alpha = None if photo.alpha is None else np.empty(size, np.uint8)
     first = 0
-    for band in _bands(photo, size, predict.pieces(lr, size, HeldMemory(always=size[0] * size[1] * _PNG_BYTES))):
-        result[first : first + len(band)] = band
-        first += len(band)
-    write_png(path, result[..., 0] if shape[2] == 1 else result, photo.metadata)
+    for band in _bands(photo, size, predict.pieces(to_tensor(photo.pixels)[None], size, held)):
+        rows = slice(first, first + len(band))
+        pixels[rows] = band[..., : pixels.shape[2]]
+        if alpha is not None:
+            alpha[rows] = band[..., -1]
+        first = rows.stop
+    # Of gray, one channel that is seen three times.
+    colors = np.broadcast_to(pixels, (*size, 3)) if photo.is_gray else pixels
+    return Photo(colors, alpha, photo.is_gray, metadata=photo.metadata)
+
+
+def write_upscaled(path: Path, predict: NetworkPredictor, photo: Photo, size: tuple[int, int]) -> None:
+    """Super-resolve one picture into a PNG or TIFF file; a TIFF is written while it is made."""
+    if not is_tiff(path):
+        write_photo(path, upscale_photo(predict, photo, size))
+        return
+    shape = (*size, (1 if photo.is_gray else 3) + (photo.alpha is not None))
+    held = HeldMemory(per_row=2 * size[1] * shape[2])
+    bands = _bands(photo, size, predict.pieces(to_tensor(photo.pixels)[None], size, held))
+    write_tiff(path, shape, bands, photo.metadata)
 
 
 def _bands(photo: Photo, size: tuple[int, int], pieces: Iterator[Piece]) -> Iterator[Pixels]:

@@ -4,7 +4,6 @@ import dataclasses
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 
 from Configuration.protocols import LIIF, PictureKind
 from Datasets.BenchmarkImages import BenchmarkImages
@@ -84,6 +83,7 @@ class Validation:
         strips: pictures shown at each validation.
         best_by: a metric that is needed, besides PSNR and SSIM.
         run: where it happens.
+        max_image_pixels: a larger picture is refused.
 
     Raises:
         ValueError: if there are no pictures, or the needed metric can't be had.
@@ -97,6 +97,7 @@ class Validation:
         strips: int,
         best_by: QualityType,
         run: Run,
+        max_image_pixels: int = 100_000_000,
     ) -> None:
         self._run = run
         self._strips = strips
@@ -104,7 +105,7 @@ class Validation:
         if self._metrics[best_by] is None:
             raise ValueError(f'best_by = {best_by} can not be had here, as the warning above says.')
         if isinstance(data, str):
-            files = list_pictures(Path(data), 'the validation pictures (valid_data)')[:examples]
+            files = list_pictures(data, 'the validation pictures (valid_data)')[:examples]
             benchmark = BenchmarkType.BENCHMARK
             self._kind: PictureKind = 'photographs'
         else:
@@ -112,7 +113,8 @@ class Validation:
             benchmark = data
             self._kind = BENCHMARKS[benchmark].kind
         self.images: dict[float, BenchmarkImages] = {
-            scale: BenchmarkImages.of_protocol(benchmark, files, scale) for scale in scales
+            scale: BenchmarkImages.of_protocol(benchmark, files, scale, max_image_pixels=max_image_pixels)
+            for scale in scales
         }
         self.pictures = len(files)
 

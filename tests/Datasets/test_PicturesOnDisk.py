@@ -19,7 +19,7 @@ from Datasets.picture_stores import PicturesInTheirFiles, PictureStore
 from Datasets.PicturesOnDisk import PicturesOnDisk
 from Datasets.pixel_files import HEADER_BYTES, map_pixels
 from Datasets.TrainingCrops import TrainingCrops
-from tests.conftest import PictureMaker, smooth_picture
+from tests.conftest import PATIENCE, PictureMaker, smooth_picture
 from Utilities.images import ImageError
 
 GIB = 2**30
@@ -292,9 +292,9 @@ def test_two_runs_may_fill_the_cache_at_once(make_pictures: PictureMaker) -> Non
     processes = [context.Process(target=_build, args=(files, barrier, sums)) for _ in range(2)]
     for process in processes:
         process.start()
-    found = [sums.get(timeout=30) for _ in processes]
+    found = [sums.get(timeout=PATIENCE) for _ in processes]
     for process in processes:
-        process.join(30)
+        process.join(PATIENCE)
         assert process.exitcode == 0
     assert found == [[int(smooth_picture(40, 48, number).sum()) for number in range(8)]] * 2
     assert len(entries()) == 8

@@ -1,5 +1,6 @@
 """Where benchmarks are found, and how HR and LR pair (FAULTS case 28)."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ from PIL import Image
 from Configuration.protocols import LIIF
 from Datasets import photographs
 from Datasets.BenchmarkImages import BenchmarkImages
-from Datasets.benchmarks import BENCHMARKS, hr_files, official_lr_folder, training_files
+from Datasets.benchmarks import BENCHMARKS, hr_files, list_pictures, official_lr_folder, training_files
+from Datasets.pairing import find_partners
 from Models import BenchmarkType
 from tests.conftest import PictureMaker, smooth_picture
 from Utilities.resize import resize
@@ -128,6 +130,72 @@ def test_every_mismatched_pair_is_listed(tmp_path: Path) -> None:
     assert 'grayx2.png has colors, but' in text
     assert 'twice.png has 2 partners' in text
     assert 'good' not in text
+
+
+PAIRS = [
+    # HR, LR, scale.
+    ('a', 'a', 2), ('a', 'ax2', 2), ('a', 'aX2', 2), ('a', 'a_x2', 2), ('a', 'a_X2', 2), ('a', 'a-x2', 2),
+    ('a', 'a_LR', 2), ('a', 'a_lr', 2), ('a', 'a_LRx2', 2), ('a', 'a_LR_x2', 2), ('a', 'a_x2_LR', 2),
+    ('a_HR', 'a', 2), ('a_HR', 'a_LR', 2), ('a_HR', 'ax2', 2), ('a_HR', 'a_HRx2', 2), ('a_HR', 'a_HR', 2),
+    ('Canon_001_HR', 'Canon_001_LR4', 4), ('Nikon_050_HR', 'Nikon_050_LR2', 2),
+    ('img_001_SRF_2_HR', 'img_001_SRF_2_LR', 2), ('img_001', 'img_001_SRF_2_LR', 2), ('img_001', 'img_001_SRF_2', 2),
+    ('0801', '0801x3', 3),
+]  # fmt: skip
+STRANGERS = [
+    # Of another scale, of another picture, of none.
+    ('a', 'ax3', 2), ('a', 'a_LR3', 2), ('a', 'a2', 2), ('a', 'b', 2), ('a', 'a_bicubic', 2), ('a', 'ab_LR', 2),
+    ('00', '001x2', 2), ('001', '01x2', 2), ('img_001_SRF_2_HR', 'img_001_SRF_4_LR', 2), ('a', 'a_LRx2_new', 2),
+]  # fmt: skip
+
+
+def pair(hr: Sequence[str], lr: Sequence[str], scale: int) -> list[str]:
+    """Names of the partners of HR files, in a folder with these LR files; a name is a path below its folder."""
+    for folder, names, size in (('hr', hr, (24, 24)), ('lr', lr, (24 // scale, 24 // scale))):
+        Path(folder).mkdir(exist_ok=True)
+        for name in names:
+            Image.new('RGB', size).save(Path(folder) / (name if '.' in name else f'{name}.png'))
+    return [file.stem for file in find_partners(list_pictures('hr', 'pictures'), Path('lr'), scale)]
+
+
+@pytest.mark.parametrize(('hr', 'lr', 'scale'), PAIRS)
+def test_lr_files_are_found_by_the_names_that_data_sets_give_them(hr: str, lr: str, scale: int) -> None:
+    """Beside files of another scale and picture."""
+    others = [name.replace('a', 'other') for name in ('ax2', 'a_LR')] + [f'{hr}x7', f'{hr}_LR7']
+    assert pair([hr], [lr, *others], scale) == [lr]
+
+
+@pytest.mark.parametrize(('hr', 'lr', 'scale'), STRANGERS)
+def test_names_that_only_look_alike_do_not_pair(hr: str, lr: str, scale: int) -> None:
+    with pytest.raises(ValueError, match=rf'{hr}\.png has no partner {hr}x{scale} or {hr} in lr'):
+        pair([hr], [lr], scale)
+
+
+def test_in_one_folder_a_picture_is_not_its_own_partner() -> None:
+    """As SelfExSR's are; a pattern tells which are HR."""
+    for name, side in (('a_SRF_2_HR', 24), ('a_SRF_2_LR', 12), ('b_SRF_2_HR', 24), ('b_SRF_2_LR', 12)):
+        Path('both').mkdir(exist_ok=True)
+        Image.new('RGB', (side, side)).save(f'both/{name}.png')
+    partners = find_partners(list_pictures('both/*_HR.png', 'pictures'), 'both', 2)
+    assert [file.name for file in partners] == ['a_SRF_2_LR.png', 'b_SRF_2_LR.png']
+
+
+@pytest.mark.parametrize(
+    ('hr', 'lr', 'message'),
+    [
+        (['a'], ['ax2', 'a_LR'], r'hr/a\.png has 2 partners: lr/a_LR\.png, lr/ax2\.png'),
+        (['a'], ['a', 'aX2'], r'hr/a\.png has 2 partners: lr/a\.png, lr/aX2\.png'),
+        (['a'], ['ax2.png', 'ax2.bmp'], r'hr/a\.png has 2 partners'),
+        (['a', 'a_HR'], ['ax2'], r'lr/ax2\.png may belong to hr/a\.png or to hr/a_HR\.png'),
+        (['a', 'ax2'], ['ax2'], r'lr/ax2\.png may belong to hr/a\.png or to hr/ax2\.png'),
+    ],
+)
+def test_names_that_pair_in_two_ways_are_refused(hr: list[str], lr: list[str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        pair(hr, lr, 2)
+
+
+def test_the_whole_name_goes_before_the_one_without_its_ending() -> None:
+    assert pair(['a', 'a_HR'], ['ax2', 'a_HRx2'], 2) == ['ax2', 'a_HRx2']
 
 
 def test_two_hr_files_of_one_name_are_refused(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from Orchestrators.Prediction.file_names import checkpoint_path
 from Orchestrators.Training.Progress import Progress
 from Orchestrators.Training.Validated import Metric
 from Orchestrators.TrainingOrchestrator import TrainingOrchestrator
-from tests.conftest import PictureMaker
+from tests.conftest import PATIENCE, PictureMaker
 from tests.killed_runs import after_a_moment, fingerprint, start, state_of, stop_and_continue
 from tests.tiny import TrainTiny
 from Utilities.Checkpoint import previous_of
@@ -140,7 +140,7 @@ def test_ctrl_c_saves_the_step_under_way(workers: int, tmp_path: Path) -> None:
 
     process = start(tmp_path, epochs=1000, schedule=Constant(), validate_every=1000, repeat=200, workers=workers)
     after_the_first_epoch(process)
-    process.join(30)
+    process.join(PATIENCE)
     assert process.exitcode == 130
     assert 'Stopped by SIGINT after batch' in log.read_text()
     assert 'Run the same command to go on' in log.read_text()
@@ -156,9 +156,9 @@ def test_two_runs_in_one_folder(tmp_path: Path) -> None:
     while not list(tmp_path.glob('*_last.pth')):
         time.sleep(0.01)
     second = start(tmp_path, epochs=1000, schedule=Constant())
-    second.join(30)
+    second.join(PATIENCE)
     first.kill()
-    first.join(30)
+    first.join(PATIENCE)
     assert second.exitcode == 2
     assert f'is in use by process {first.pid} on' in (tmp_path / 'output.txt').read_text()
 

@@ -21,6 +21,7 @@ from Orchestrators.Prediction.memory_plan import HeldMemory, MemoryPlanner
 from Orchestrators.Prediction.prediction import WholePredictor
 from Orchestrators.Prediction.strategies import PlannedPredictor, exactness_of, predictor_of
 from Orchestrators.Prediction.working_memory import WorkingMemory
+from tests.conftest import PATIENCE
 from tests.tiny_networks import tiny
 from Utilities.memory import MIB, used_memory
 
@@ -215,7 +216,7 @@ def test_the_process_stays_below_the_limit(network: str, side: int, scale: float
     arguments = (limit, NETWORKS[network], side, scale, tmp_path / 'output.txt')
     process = multiprocessing.get_context('fork').Process(target=upscale_within, args=arguments)
     process.start()
-    process.join(120)
+    process.join(PATIENCE)
     assert process.exitcode == 0
     peak = float((tmp_path / 'output.txt').read_text())
     assert result < peak <= limit

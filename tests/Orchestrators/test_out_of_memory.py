@@ -18,7 +18,7 @@ from Models.SuperResolver import SuperResolver
 from Orchestrators.Evaluation.evaluation import evaluate
 from Orchestrators.Prediction.prediction import NetworkPredictor
 from Orchestrators.Prediction.strategies import predictor_of
-from tests.conftest import PictureMaker
+from tests.conftest import PATIENCE, PictureMaker
 from tests.tiny_networks import tiny
 from Utilities.command_line import RunFailedError
 from Utilities.memory import ChunkMemoryError, is_out_of_memory
@@ -174,7 +174,7 @@ def test_memory_that_really_runs_out(tmp_path: Path) -> None:
     """14 400 queries take 14 400 x 1 024 x 4 bytes = 59 MB for a layer; 900 take 4 MB."""
     process = forks.Process(target=_upscale_in_little, args=(40 * 2**20, tmp_path / 'output.txt'))
     process.start()
-    process.join(60)
+    process.join(PATIENCE)
     assert process.exitcode == 0
     has_failed, difference, queries = (tmp_path / 'output.txt').read_text().split()
     assert has_failed == 'True'

@@ -18,7 +18,7 @@ from Orchestrators.Prediction.file_names import checkpoint_path
 from Orchestrators.Steps.TrainingStep import TrainingStep
 from Orchestrators.Training.Validation import Validation
 from Orchestrators.TrainingOrchestrator import TrainingOrchestrator
-from tests.conftest import PictureMaker
+from tests.conftest import PATIENCE, PictureMaker
 from tests.killed_runs import fingerprint, output_of, processes_of, start, state_of, wait_for
 from tests.tiny import TrainTiny
 from Utilities.Checkpoint import Checkpoint
@@ -51,7 +51,7 @@ def has_begun(folder: Path, starts: int) -> bool:
 
 
 # The first runs beside other tests.
-@pytest.mark.parametrize(('count', 'seconds'), [(6, 2), pytest.param(18, 0.3, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(('count', 'seconds'), [(6, PATIENCE), pytest.param(18, PATIENCE, marks=pytest.mark.slow)])
 def test_stops_by_every_signal_to_one_or_all_processes_lose_nothing(count: int, seconds: float, tmp_path: Path) -> None:
     """FAULTS cases 1 and 2: saved each time, exit 128 + n, no process left, and the end of an undisturbed run."""
     TrainingOrchestrator(TrainTiny(save_path=str(tmp_path / 'undisturbed'), **LONG | {'workers': 0})).train()
@@ -65,7 +65,7 @@ def test_stops_by_every_signal_to_one_or_all_processes_lose_nothing(count: int, 
         wait_for((tmp_path / checkpoint_path(TrainTiny(), SavedModelType.Last, '.')).exists)
         time.sleep(randomness.uniform(0, 0.2))
         send(process.pid, number)
-        process.join(30)
+        process.join(PATIENCE)
         assert process.exitcode == 128 + number, output_of(tmp_path)
         wait_for(lambda group=process.pid: not processes_of(group=group), seconds)
         reports = STOPPED.findall(output_of(tmp_path))
@@ -74,7 +74,7 @@ def test_stops_by_every_signal_to_one_or_all_processes_lose_nothing(count: int, 
         progress = state_of(TrainTiny(), folder=tmp_path).progress
         assert (name, int(batch), int(epoch)) == (number.name, progress['batch'], progress['epoch'] + 1)
     process = start(tmp_path, **LONG)
-    process.join(60)
+    process.join(PATIENCE)
     assert process.exitcode == 0
     assert fingerprint(state_of(TrainTiny(), folder=tmp_path)) == expected
     assert list(tmp_path.glob('**/.tmp-*')) == []
@@ -89,11 +89,16 @@ def test_workers_that_a_signal_ends_would_be_found(tmp_path: Path) -> None:
         (folder / 'pictures').symlink_to(tmp_path / 'pictures')
         process = start(folder, hear_signals, **LONG | {'epochs': 100_000})
         wait_for((folder / checkpoint_path(TrainTiny(), SavedModelType.Last, '.')).exists)
-        os.killpg(process.pid, signal.SIGUSR1)
-        process.join(30)
+        # To the whole group, but in the order in which it does harm, whatever else the machine does.
+        for worker in processes_of(parent=process.pid):
+            os.kill(worker, signal.SIGUSR1)
+        wait_for(lambda parent=process.pid: not processes_of(parent=parent))
+        os.kill(process.pid, signal.SIGUSR1)
+        process.join(PATIENCE)
         codes.append(process.exitcode)
     assert codes[-1] == 1
-    assert re.search(r'DataLoader worker \(pid.*\. Often, memory has run out', output_of(folder))
+    forms = r'(DataLoader worker \(pid.*|Connection reset by peer)'
+    assert re.search(rf'{forms}\. Often, memory has run out', output_of(folder))
 
 
 def save_slowly() -> None:
@@ -121,7 +126,7 @@ def test_a_second_ctrl_c_stops_at_once_even_while_saving(tmp_path: Path) -> None
     time.sleep(0.3)  # Two at once are one.
     assert process.exitcode is None
     os.kill(process.pid, signal.SIGINT)
-    process.join(5)
+    process.join(30)  # Half of what the save takes.
     assert process.exitcode == 130, output_of(tmp_path)
     assert fingerprint(state_of(TrainTiny(), folder=tmp_path)) == fingerprint(before)
     assert list(tmp_path.glob('.tmp-*')) == []

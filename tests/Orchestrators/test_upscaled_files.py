@@ -72,6 +72,7 @@ def own(monkeypatch: pytest.MonkeyPatch) -> Path:
     class Loaded:
         network = tiny(EncoderType.EDSR, DecoderType.LIIF)
         name = 'EDSR-LIIF'
+        warn_beyond_training = staticmethod(lambda *_: None)
 
     monkeypatch.setattr('Orchestrators.Prediction.upscaling.load_trained_model', lambda *_: Loaded)
     Image.fromarray(smooth_picture(20, 30, 0)).save('own.png')

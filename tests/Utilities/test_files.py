@@ -11,6 +11,7 @@ import pytest
 from Datasets.picture_stores import Reading
 from Datasets.pixel_files import map_pixels, write_pixels
 from Orchestrators.Prediction.tiff import write_tiff
+from tests.conftest import PATIENCE
 from Utilities.files import replacing, write_text
 from Utilities.images import read_image, write_png
 
@@ -48,7 +49,7 @@ def test_two_processes_that_write_the_same_file_do_not_collide(writer: str, monk
         monkeypatch.setattr(os, 'replace', original)
         process = multiprocessing.get_context('fork').Process(target=write, args=(target,))
         process.start()
-        process.join(60)
+        process.join(PATIENCE)
         assert process.exitcode == 0
         original(source, target)
 

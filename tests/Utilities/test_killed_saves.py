@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.conftest import PATIENCE
 from tests.killed_runs import wait_for
 from Utilities import Checkpoint as checkpoint_module
 from Utilities.Checkpoint import Checkpoint, CheckpointError, CheckpointWriteError, content_hash, previous_of
@@ -28,7 +29,8 @@ def fork(target: Callable[..., None], *arguments: Any) -> Any:
 
 def example(value: float, numbers: int = 10_000) -> Checkpoint:
     optimizer = {'state': {0: {'exp_avg': torch.full((numbers,), value + 0.5)}}}
-    return Checkpoint({}, {'weight': torch.full((numbers,), value)}, {'epoch': int(value)}, optimizer)
+    learners = {'super_resolver': {'optimizer': optimizer}}
+    return Checkpoint({}, {'weight': torch.full((numbers,), value)}, {'epoch': int(value)}, learners)
 
 
 @pytest.fixture
@@ -38,8 +40,8 @@ def path(tmp_path: Path) -> Path:
 
 def save_in_place(checkpoint: Checkpoint, path: Path) -> None:
     """The mistake of the negative controls: as nearly every training script does it."""
-    content = vars(checkpoint) | {'format': Checkpoint.FORMAT}
-    torch.save(content | {'sha256': content_hash(vars(checkpoint))}, path)
+    content = {name: value for name, value in vars(checkpoint).items() if name != 'format'}
+    torch.save(content | {'format': Checkpoint.FORMAT, 'sha256': content_hash(content)}, path)
 
 
 def save_for_ever(path: Path, save: Callable[[Checkpoint, Path], None]) -> None:
@@ -53,7 +55,7 @@ def kill_at_random(path: Path, save: Callable[[Checkpoint, Path], None], kills: 
     for _ in range(kills):
         process = fork(save_for_ever, path, save)
         present = path.stat().st_mtime_ns if path.exists() else 0
-        wait_for(lambda present=present: path.exists() and path.stat().st_mtime_ns > present)
+        wait_for(lambda present=present: path.exists() and path.stat().st_mtime_ns > present, process=process)
         time.sleep(randomness.uniform(0, 0.1))
         process.kill()
         process.join()
@@ -63,6 +65,12 @@ def kill_at_random(path: Path, save: Callable[[Checkpoint, Path], None], kills: 
         except CheckpointError:
             whole.append(False)
     return whole
+
+
+def test_a_file_that_is_saved_in_place_and_whole_is_read(path: Path) -> None:
+    """So that the negative control finds what killing does, and nothing else."""
+    save_in_place(example(3), path)
+    assert Checkpoint.load(path).progress['epoch'] == 3
 
 
 @pytest.mark.parametrize('kills', [8, pytest.param(40, marks=pytest.mark.slow)])
@@ -115,7 +123,7 @@ def test_a_crash_in_any_place_of_a_save_leaves_one_file_or_the_other(place: str,
     example(1).save(path)
     example(2).save(path)
     process = fork(end_in, place, path)
-    process.join(30)
+    process.join(PATIENCE)
     assert process.exitcode == 7
     assert Checkpoint.load(path).progress['epoch'] == PLACES[place]
     assert Checkpoint.load(previous_of(path)).progress['epoch'] in {1, 2}
@@ -147,7 +155,7 @@ def test_a_full_disk_leaves_the_old_file_and_no_stump(limit: int, path: Path) ->
     """FAULTS case 8: 80 kB do not fit; the message names the file, why, and how much it needs."""
     example(1).save(path)
     process = fork(save_within, limit, path)
-    process.join(30)
+    process.join(PATIENCE)
     assert process.exitcode == 0
     message = path.with_name('message.txt').read_text()
     assert message.startswith(f'{path} could not be written: ')
@@ -179,7 +187,8 @@ def test_a_bit_that_flips_in_weights_or_optimizer_is_found(part: str, path: Path
     example(1).save(path)
     example(2).save(path)
     content = path.read_bytes()
-    value = example(2).network['weight'][0] if part == 'weights' else example(2).optimizer['state'][0]['exp_avg'][0]
+    moments = example(2).learners['super_resolver']['optimizer']['state'][0]['exp_avg']
+    value = example(2).network['weight'][0] if part == 'weights' else moments[0]
     first = content.index(value.expand(1000).numpy().tobytes())
     places = random.Random(0).sample(range(first, first + 4 * 10_000), 20)
     for place in places:

@@ -28,7 +28,7 @@ from Orchestrators.Prediction.trained_model import load_trained_model
 from Orchestrators.report import write_report
 from Orchestrators.TestingOrchestrator import TestingOrchestrator
 from Orchestrators.TrainingOrchestrator import TrainingOrchestrator
-from tests.conftest import PictureMaker
+from tests.conftest import PATIENCE, PictureMaker
 from tests.result_tables import bicubic, model, write
 from tests.tiny import TrainTiny
 from Utilities.images import to_pixels, to_tensor
@@ -202,7 +202,7 @@ def test_pictures_are_made_again_from_the_checkpoint_with_the_tables_weights(mak
 def run(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(ROOT)}
     return subprocess.run(
-        [sys.executable, '-m', module, *arguments], env=environment, capture_output=True, text=True, timeout=120,
+        [sys.executable, '-m', module, *arguments], env=environment, capture_output=True, text=True, timeout=PATIENCE,
         check=False,
     )  # fmt: skip
 
@@ -269,7 +269,7 @@ def look(page: Path, text: str, widths: Sequence[int]) -> list[dict[str, object]
         browser, '--headless=new', '--no-sandbox', '--disable-gpu', '--virtual-time-budget=10000', '--dump-dom',
         '--window-size=1400,1000', f'--user-data-dir={page.parent / "browser"}', wrapper.resolve().as_uri(),
     ]  # fmt: skip
-    dumped = subprocess.run(command, capture_output=True, text=True, timeout=100, check=True).stdout
+    dumped = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True).stdout
     match = re.search(r'<pre id="found">(.*?)</pre>', dumped, re.DOTALL)
     assert match is not None
     assert match[1], 'the page did not answer'

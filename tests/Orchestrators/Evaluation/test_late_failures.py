@@ -19,7 +19,7 @@ from Models import BenchmarkType, QualityType, TestingStrategy
 from Orchestrators.Prediction.strategies import bicubic
 from Orchestrators.TestingOrchestrator import TestingOrchestrator
 from Orchestrators.TrainingOrchestrator import TrainingOrchestrator
-from tests.conftest import smooth_picture
+from tests.conftest import PATIENCE, smooth_picture
 from tests.killed_runs import fork
 from tests.tiny import TrainTiny
 from tests.Utilities.test_images import broken_files
@@ -276,7 +276,7 @@ def test_a_picture_that_was_to_be_saved_and_is_gone_is_made_again(
 def test_and_be_killed(trained: str, folder: str, place: int) -> None:
     """Not a test: what the process does that is killed, in the middle of writing its files."""
     os.chdir(folder)
-    signal.alarm(120)
+    signal.alarm(PATIENCE)
     writes = iter(range(1, 1000))
     append = Utilities.reports.append_csv
 
@@ -311,7 +311,7 @@ def test_a_test_that_is_killed_again_and_again_ends_with_the_rows_of_one(
     """By kill -9 within or between the writes of the two tables, each place counted from a start on."""
     for place in places:
         process = fork(test_and_be_killed, str(trained), str(tmp_path), place)
-        process.join(120)
+        process.join(PATIENCE)
         assert process.exitcode in (-signal.SIGKILL, 0)
     run_test(trained)
     assert [table(name) for name in ('', '_images')] == undisturbed

@@ -11,7 +11,7 @@ import torch
 from Orchestrators.Pipelines.SuperResolution import build_step
 from Orchestrators.Training.Validation import Validation
 from Orchestrators.TrainingOrchestrator import TrainingOrchestrator
-from tests.conftest import PictureMaker
+from tests.conftest import PATIENCE, PictureMaker
 from tests.tiny import TrainTiny
 from tests.tiny_steps import compare_compiled, tiny_batch, tiny_step
 from Utilities.devices import allow_tf32, check_compiler
@@ -87,7 +87,7 @@ def test_compile_is_for_training_alone_and_renames_nothing(tmp_path: Path, monke
         target=compare_compiled, args=(tmp_path / 'found.json',)
     )
     process.start()
-    process.join(60)
+    process.join(PATIENCE)
     assert process.exitcode == 0
     found = json.loads((tmp_path / 'found.json').read_text())
     assert found['losses'][0] == found['losses'][1]

@@ -79,7 +79,7 @@ def tell_in_process(kind: str, *numbers: int) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith('WANDB')}
     environment |= {'PYTHONPATH': str(Path(__file__).parents[3]), 'WANDB_MODE': 'offline', 'HOME': str(Path.cwd())}
     command = [sys.executable, '-c', TELL, kind, *map(str, numbers)]
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert result.returncode == 0, result.stderr
 
 
