@@ -1,13 +1,26 @@
-"""Whether pictures to learn from are among those to be scored by."""
+"""Which pictures are the same, whatever their files are called."""
 
 import hashlib
 from pathlib import Path
 
+import numpy as np
+
 from Utilities.images import Pixels
 
 
+def fingerprint(pixels: Pixels) -> str:
+    """Size and a hash of the pixels: `481x321 1f0c...`."""
+    height, width, digest = _key(pixels, pixels)
+    return f'{width}x{height} {digest.hex()}'
+
+
+def entry_of(file: Path, content: str) -> tuple[str, str]:
+    """A file's name, as text that can be written anywhere, and its fingerprint."""
+    return file.name.encode('utf-8', 'backslashreplace').decode(), content
+
+
 class EqualPictures:
-    """Finds pictures whose pixels equal those of known ones, whatever their files are called.
+    """Finds pictures whose pixels equal those of known ones, as when those to learn from are to be scored by, too.
 
     Cheap: of a picture that is looked up four rows are looked at, and all of it only if they are known.
     """
@@ -33,4 +46,8 @@ def _some_rows(pixels: Pixels) -> list[int]:
 
 
 def _key(part: Pixels, pixels: Pixels) -> tuple[int, int, bytes]:
-    return pixels.shape[0], pixels.shape[1], hashlib.blake2b(part.tobytes(), digest_size=16).digest()
+    return (
+        pixels.shape[0],
+        pixels.shape[1],
+        hashlib.blake2b(np.ascontiguousarray(part).reshape(-1).data, digest_size=16).digest(),
+    )

@@ -4,11 +4,12 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from tqdm import tqdm
 
-from Datasets.picture_stores import PicturesInMemory, PictureStore
+from Datasets.EqualPictures import entry_of
+from Datasets.picture_stores import PicturesInMemory, PictureStore, Reading
 from Utilities.images import ImageError, Pixels
 from Utilities.problems import list_problems
 
@@ -52,24 +53,33 @@ class ImageFolder:
         self.skipped: list[str] = []
         """Why each left-out file was left out."""
 
+        self.identity: dict[str, list[tuple[str, str]]] = {}
+        """Names and fingerprints of `files`, and of their partners at each scale."""
+
         self._notes: Counter[str] = Counter()
         self._store.prepare([*files, *(partner for partners in lr_files.values() for partner in partners)])
         for index, file in enumerate(
             tqdm(files, desc='Reading pictures', unit='picture', disable=None, leave=False, delay=1)
         ):
-            pixels = self._read(file, minimum_side, needed_by)
+            reading = self._read(file, minimum_side, needed_by)
             partners = {scale: column[index] for scale, column in lr_files.items()}
             # Each partner is read, also if one was bad, so that all bad ones are listed.
-            readable = [self._read(partner) is not None for partner in partners.values()]
-            if pixels is None or not all(readable):
+            readings = {scale: self._read(partner) for scale, partner in partners.items()}
+            if reading is None or any(other is None for other in readings.values()):
                 continue
             self.files.append(file)
+            self._note('training pictures', file, reading)
             for scale, partner in partners.items():
                 self.lr_files[scale].append(partner)
-            on_picture(file, pixels)
+                self._note(f'LR training pictures at x{scale}', partner, readings[scale])
+            on_picture(file, reading.pixels)
         self._report(len(files) * (1 + len(lr_files)), on_bad_image)
 
-    def _read(self, file: Path, minimum_side: int = 1, needed_by: str = '') -> Pixels | None:
+    def _note(self, what: str, file: Path, reading: Reading | None) -> None:
+        assert reading is not None
+        self.identity.setdefault(what, []).append(entry_of(file, reading.fingerprint))
+
+    def _read(self, file: Path, minimum_side: int = 1, needed_by: str = '') -> Reading | None:
         """Read a picture for the first time; None, and a line in `skipped`, if it is bad."""
         try:
             reading = self._store.read(file)
@@ -78,7 +88,7 @@ class ImageFolder:
             self.skipped.append(str(error))
             return None
         self._notes.update(reading.notes)
-        return reading.pixels
+        return reading
 
     def _report(self, count: int, on_bad_image: str) -> None:
         for note, number in sorted(self._notes.items()):
@@ -92,6 +102,9 @@ class ImageFolder:
                 "Mend or remove them, or set on_bad_image = 'skip' to do without."
             )
         _LOGGER.warning('%d of %d pictures are left out:%s', len(self.skipped), count, listing)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {'identity': {}}  # Workers need no more than the names.
 
     def __len__(self) -> int:
         return len(self.files)

@@ -22,7 +22,7 @@ def check_pictures(
     Args:
         sets: the same HR pictures, by scale.
         border_px: pixels shaved off each side before comparing, at a scale.
-        on_picture: called with each HR file that can be decoded, and its pixels.
+        on_picture: called with each file that can be decoded, LR ones too, and its pixels.
     """
     hr_files = {file: index for images in sets.values() for index, file in enumerate(images.hr_files)}
     limit = max((images.max_image_pixels for images in sets.values()), default=1)
@@ -33,8 +33,8 @@ def check_pictures(
         except ImageError as error:
             problems.append(str(error))
             continue
+        on_picture(file, pixels)
         if file in hr_files:
-            on_picture(file, pixels)
             problems += _too_small(sets, border_px, hr_files[file], (pixels.shape[0], pixels.shape[1]))
     return list(dict.fromkeys(problems))
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from Datasets.EqualPictures import fingerprint
 from Utilities.color_profiles import to_srgb
 from Utilities.images import Photo, Pixels, read_image
 
@@ -14,6 +15,9 @@ class Reading(NamedTuple):
 
     pixels: Pixels
     notes: tuple[str, ...]
+
+    fingerprint: str
+    """Of the pixels, as `EqualPictures.fingerprint` has it."""
 
 
 class PictureStore(ABC):
@@ -43,7 +47,7 @@ class PictureStore(ABC):
 
     def _decode(self, file: Path) -> Reading:
         photo = to_srgb(read_image(file, max_pixels=self._max_image_pixels))
-        return Reading(photo.pixels, notes_of(photo))
+        return Reading(photo.pixels, notes_of(photo), fingerprint(photo.pixels))
 
 
 class PicturesInMemory(PictureStore):

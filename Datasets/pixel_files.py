@@ -16,7 +16,7 @@ from Datasets.picture_stores import Reading
 from Utilities.files import replacing
 
 SUFFIX = '.pixels'
-_FORMAT = 'assr pixels 1'
+_FORMAT = 'assr pixels 2'
 HEADER_BYTES = 4096
 """A page, so that the pixels begin on one."""
 
@@ -28,7 +28,8 @@ def write_pixels(path: Path, reading: Reading) -> None:
         OSError: if it can't be written.
     """
     height, width, _ = reading.pixels.shape
-    header = {'format': _FORMAT, 'height': height, 'width': width, 'notes': reading.notes}
+    kept = {'notes': reading.notes, 'fingerprint': reading.fingerprint}
+    header = {'format': _FORMAT, 'height': height, 'width': width} | kept
     with replacing(path) as temporary, temporary.open('wb') as file:
         file.write(json.dumps(header).encode().ljust(HEADER_BYTES))
         file.write(np.ascontiguousarray(reading.pixels).data)
@@ -48,7 +49,7 @@ def map_pixels(path: Path) -> Reading | None:
             size = os.fstat(file.fileno()).st_size
         shape = (header['height'], header['width'], 3)
         is_whole = header['format'] == _FORMAT and size == HEADER_BYTES + math.prod(shape)
-        notes = tuple(header['notes'])
+        notes, of_pixels = tuple(header['notes']), str(header['fingerprint'])
     except (OSError, ValueError, KeyError, TypeError):
         return None
     if not is_whole:
@@ -58,4 +59,4 @@ def map_pixels(path: Path) -> Reading | None:
     mapped = torch.from_file(str(path), shared=False, size=size, dtype=torch.uint8).numpy()
     pixels = mapped[HEADER_BYTES:].reshape(shape)
     pixels.flags.writeable = False
-    return Reading(pixels, notes)
+    return Reading(pixels, notes, of_pixels)

@@ -19,7 +19,7 @@ from Orchestrators.Training.failures import BatchNames, describe_failure, raise_
 from Orchestrators.Training.Pace import Pace
 from Orchestrators.Training.Progress import Progress
 from Orchestrators.Training.ProgressBar import ProgressBar
-from Orchestrators.Training.resuming import checkpoint_to_continue
+from Orchestrators.Training.resuming import checkpoint_to_continue, refuse_other_data
 from Orchestrators.Training.Run import Run
 from Orchestrators.Training.TrainingRecord import TrainingRecord, scalars_of
 from Utilities.Checkpoint import Checkpoint
@@ -87,9 +87,8 @@ class _Training:
             # It may be on one machine only, and what is damaged is set aside once.
             checkpoint = None
             if run.ranks.is_first:
-                checkpoint = checkpoint_to_continue(
-                    recipe, self._path(SavedModelType.Last), [self._path(SavedModelType.Best)], run.device
-                )
+                stem = pipeline.file_stem(recipe.without_branch())
+                checkpoint = checkpoint_to_continue(recipe, run.folder, run.folder.with_name(stem), run.device)
         self._checkpoint = run.ranks.from_first(checkpoint)
         self._progress = Progress.from_state_dict(self._checkpoint.progress) if self._checkpoint else Progress()
         if self._checkpoint is None and recipe.start_from is not None:
@@ -148,14 +147,8 @@ class _Training:
     def _compare_data(self) -> None:
         """Refuse to go on with other data than the run has learned from."""
         progress, found = self._progress, self._pipeline.identity()
-        if progress.samples_seen and found != progress.data:
-            now, before = (
-                ', '.join(f'{name} {value}' for name, value in data.items()) for data in (found, progress.data)
-            )
-            raise ValueError(
-                f'The training data have changed: {now}, but the checkpoint was trained on {before}. Restore them, or '
-                'start anew under another recipe name.'
-            )
+        if progress.samples_seen:
+            refuse_other_data(found, progress.data)
         progress.data = found
 
     def _start_step(self, batches_per_epoch: int) -> None:

@@ -90,8 +90,9 @@ def state_of(recipe: TrainTiny, kind: SavedModelType | int = SavedModelType.Last
 
 
 def fingerprint(checkpoint: Checkpoint) -> str:
-    """Everything that training produced: weights, optimizer, schedule and progress."""
-    return content_hash([checkpoint.network, checkpoint.learners, checkpoint.progress, checkpoint.rng])
+    """Everything that training produced: weights, optimizers, schedules, progress; not what its pictures are called."""
+    progress = {name: value for name, value in checkpoint.progress.items() if name != 'data'}
+    return content_hash([checkpoint.network, checkpoint.learners, progress, checkpoint.rng])
 
 
 def processes_of(*, group: int | None = None, parent: int | None = None) -> list[int]:

@@ -40,9 +40,15 @@ class RunSettings(FrozenConfiguration):
     save_path: str = '.'
     """Folder of the checkpoints and of the run's own folder."""
 
-    resume: bool | str = True
+    resume: bool | Count | str = True
     """True: continue this recipe's `last` checkpoint if there is one. False: refuse to start where there is one.
-    A path: continue that file, or fail."""
+    A number, 'best' or 'last': continue the checkpoint of that epoch (see `save_every`), or that one. Any other text:
+    the path of the file to continue. What reaches further than that checkpoint is never overwritten: see `branch`."""
+
+    branch: str = ''
+    """Go on beside the recipe's own run instead of in it: the checkpoint that `resume` names is the parent, and files
+    and folder are called `<recipe>-<branch>`. A branch may have other data, losses, batches, scales and validation than
+    its parent, from the end of an epoch on. Letters, digits and hyphens. Empty: no branch."""
 
     device: Annotated[str, 'auto, cpu, cuda or cuda:0'] = 'auto'
     """`auto`: a GPU if there is one, else the CPU. Or a device's name as torch has it."""

@@ -9,10 +9,11 @@ from torch import nn
 from Datasets.SampleSource import SampleSource
 from Orchestrators.Steps.TrainingStep import TrainingStep
 from Orchestrators.Training.curves import Panel
+from Orchestrators.Training.Progress import Identity
 from Orchestrators.Training.Run import Run
 from Orchestrators.Training.Validated import Metric, Validated, ValidationStoppedError
 
-__all__ = ['Metric', 'Pipeline', 'Validated', 'ValidationStoppedError']
+__all__ = ['Identity', 'Metric', 'Pipeline', 'Validated', 'ValidationStoppedError']
 
 
 class Pipeline(ABC):
@@ -58,8 +59,8 @@ class Pipeline(ABC):
         """
 
     @abstractmethod
-    def identity(self) -> dict[str, int | str]:
-        """What the data are, once read: a run that is continued must find the same."""
+    def identity(self) -> Identity:
+        """What the data are, once read: a run that is continued must find the same, wherever they lie."""
 
     @abstractmethod
     def describe(self) -> str:

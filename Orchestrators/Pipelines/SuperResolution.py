@@ -6,7 +6,6 @@ from collections.abc import Callable
 import torch
 
 from Configuration.TrainingConfiguration import LossTerm, TrainingConfiguration
-from Datasets.ImageFolder import ImageFolder
 from Datasets.TrainingCrops import TrainingCrops
 from Losses.Loss import Loss
 from Losses.WeightedSum import WeightedSum
@@ -16,13 +15,13 @@ from Models.LossType import LossType
 from Models.Quality.QualityModel import QualityModel
 from Models.SamplingType import SamplingType
 from Models.SuperResolver import SuperResolver
-from Orchestrators.Pipelines.Pipeline import Pipeline, parameters_of
+from Orchestrators.Pipelines.Pipeline import Identity, Pipeline, parameters_of
 from Orchestrators.Prediction.file_names import run_folder
 from Orchestrators.Steps.build import build_learner
 from Orchestrators.Steps.ReconstructionStep import ReconstructionStep
 from Orchestrators.Training.curves import Curve, Panel
 from Orchestrators.Training.Run import Run
-from Orchestrators.Training.training_pictures import read_pictures
+from Orchestrators.Training.training_pictures import PicturesRead, read_pictures
 from Orchestrators.Training.Validated import Metric, Validated
 from Orchestrators.Training.Validation import Validation, scalar_name
 from Utilities.distributed import ALONE, Ranks
@@ -76,7 +75,7 @@ class SuperResolution(Pipeline):
                 self._run,
                 recipe.max_image_pixels,
             )
-        self._images = self._read_images(after_each)
+        self._images, self._identity = self._read_images(after_each)
         return TrainingCrops(
             self._images,
             input_patch=recipe.input_patch,
@@ -88,8 +87,8 @@ class SuperResolution(Pipeline):
             seed=recipe.seed,
         )
 
-    def identity(self) -> dict[str, int | str]:
-        return {'pictures': len(self._images), 'left out': len(self._images.skipped)}
+    def identity(self) -> Identity:
+        return self._identity
 
     def describe(self) -> str:
         recipe, images = self._recipe, self._images
@@ -137,24 +136,24 @@ class SuperResolution(Pipeline):
                 except ValueError as error:
                     raise ValueError(f'{setting} = {getattr(recipe, setting)}: {error}') from error
 
-    def _read_images(self, after_each: Callable[[], None]) -> ImageFolder:
+    def _read_images(self, after_each: Callable[[], None]) -> PicturesRead:
         ranks = self._run.ranks
-        images: ImageFolder | None = None
+        read: PicturesRead | None = None
         # A cache on the disk is filled by one, for all.
         for turn in ('first', 'others') if self._recipe.cache == 'disk' else ('all',):
             with ranks.together():
                 if turn == 'all' or ranks.is_first == (turn == 'first'):
-                    images = read_pictures(self._recipe, self._validation, after_each)
-        assert images is not None
+                    read = read_pictures(self._recipe, self._validation, after_each)
+        assert read is not None
         with ranks.together():
-            names = ranks.gather([file.name for file in images.files])
+            names = ranks.gather(read.identity)
             if any(other != names[0] for other in names):
-                counts = ', '.join(str(len(found)) for found in names)
+                counts = ', '.join(str(len(found['training pictures'])) for found in names)
                 raise ValueError(
-                    f'The training pictures must be the same, by number and name, for all processes, which found '
-                    f'{counts}. Copy them to every machine.'
+                    'The training pictures must be the same, by number, name and content, for all processes, which '
+                    f'found {counts}. Copy them to every machine.'
                 )
-        return images
+        return read
 
 
 def build_step(recipe: TrainingConfiguration, device: torch.device, ranks: Ranks = ALONE) -> ReconstructionStep:

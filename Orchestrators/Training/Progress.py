@@ -8,6 +8,9 @@ from typing import Any
 from Orchestrators.Training.averages import RunningMean
 from Orchestrators.Training.Validated import Metric
 
+Identity = dict[str, list[tuple[str, str]]]
+"""Names and fingerprints of data, in order, by what they are for: `{'training pictures': [('0001.png', '...')]}`."""
+
 
 @dataclasses.dataclass
 class Progress:
@@ -31,8 +34,12 @@ class Progress:
     validations_without_better: int = 0
     """Validations in a row, up to now, that were no better than the best."""
 
-    data: dict[str, int | str] = dataclasses.field(default_factory=dict)
-    """What the run learns from, as its pipeline's `identity` has it."""
+    data: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """What the run learns from, as its pipeline's `identity` has it; in older files numbers of pictures."""
+
+    parent: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """Of a branch: the checkpoint that it began with, by `file`, `epoch`, `samples_seen`, `weights` (their hash), and
+    `differs`, the settings that are other than its."""
 
     averages: dict[str, RunningMean] = dataclasses.field(default_factory=dict)
     """Means of the logged scalars over the epoch under way."""

@@ -3,10 +3,11 @@
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from Configuration.TrainingConfiguration import TrainingConfiguration
 from Datasets.checks import check_pictures
-from Datasets.EqualPictures import EqualPictures
+from Datasets.EqualPictures import EqualPictures, entry_of, fingerprint
 from Datasets.ImageFolder import ImageFolder
 from Datasets.picture_stores import PicturesInMemory, PicturesInTheirFiles, PictureStore
 from Datasets.PicturesOnDisk import PicturesOnDisk
@@ -19,7 +20,17 @@ from Utilities.problems import list_problems
 _LOGGER = logging.getLogger(__name__)
 
 
-def read_pictures(recipe: TrainingConfiguration, validation: Validation, after_each: Callable[[], None]) -> ImageFolder:
+class PicturesRead(NamedTuple):
+    """What a run learns from, and what these and the validation's pictures are."""
+
+    images: ImageFolder
+    identity: dict[str, list[tuple[str, str]]]
+    """Names and fingerprints, in order, by what the pictures are for."""
+
+
+def read_pictures(
+    recipe: TrainingConfiguration, validation: Validation, after_each: Callable[[], None]
+) -> PicturesRead:
     """Decode all pictures, those of the validation too, so that every bad one is found now.
 
     A warning tells which pictures are in both sets.
@@ -35,9 +46,11 @@ def read_pictures(recipe: TrainingConfiguration, validation: Validation, after_e
     files = find_training_files(recipe.train_entries, recipe.train_lr_entries, recipe.scale_range, recipe.first_k)
     known = EqualPictures()
     shared: list[str] = []
+    validated: list[tuple[str, str]] = []
 
     def remember(file: Path, pixels: Pixels) -> None:
         known.add(file, pixels)
+        validated.append(entry_of(file, fingerprint(pixels)))
         after_each()
 
     def look_up(file: Path, pixels: Pixels) -> None:
@@ -68,7 +81,7 @@ def read_pictures(recipe: TrainingConfiguration, validation: Validation, after_e
         _LOGGER.warning(
             'The validation is on pictures that are trained on, so its scores say little:%s', list_problems(shared)
         )
-    return images
+    return PicturesRead(images, images.identity | {'validation pictures': validated})
 
 
 def _minimum_side(recipe: TrainingConfiguration, lr_files: dict[int, list[Path]]) -> int:

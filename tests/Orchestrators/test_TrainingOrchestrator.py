@@ -241,10 +241,7 @@ def test_a_checkpoint_of_another_network_is_refused() -> None:
 def test_changed_training_pictures_are_refused(make_pictures: PictureMaker) -> None:
     train(epochs=1)
     make_pictures(count=4)
-    with pytest.raises(
-        ValueError,
-        match='The training data have changed: pictures 4, left out 0, but the checkpoint was trained on pictures 3, ',
-    ):
+    with pytest.raises(ValueError, match=r'The data have changed .*\n  training pictures: picture_3\.png is new\n'):
         train(epochs=2)
 
 

@@ -162,6 +162,9 @@ def test_a_run_that_goes_back_to_an_earlier_checkpoint_forgets_the_epochs_behind
 ) -> None:
     train(save_path='undisturbed', epochs=3)
     train(save_every=1, epochs=4)
+    for kind in ('best', 'last', 3, 4):
+        checkpoint_path(TrainTiny(), 2, '.').with_name(f'{RUN}_{kind}.pth').unlink(missing_ok=True)
+    (Path(RUN) / 'metrics.csv').write_text(''.join((Path(RUN) / 'metrics.csv').read_text().splitlines(True)[:4]))
     train(resume=str(checkpoint_path(TrainTiny(), 2, '.')), epochs=3, trackers=(TrackerType.Aim,))
     assert table() == table('undisturbed')
     assert told('begins') == [(RUN, 2 * SAMPLES)]

@@ -8,11 +8,13 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from Configuration import Constant, Cosine
-from Models import SavedModelType
+from Models import BenchmarkType, SavedModelType
 from Orchestrators.Prediction.file_names import checkpoint_path
 from Orchestrators.Steps.TrainingStep import TrainingStep
 from Orchestrators.TrainingOrchestrator import TrainingOrchestrator
@@ -112,7 +114,206 @@ def test_a_checkpoint_of_a_later_format_is_one_clear_line() -> None:
     assert '\n' not in str(error.value)
 
 
+# What is there already (fault 2)
+
+
+def content_of(folder: str = '.') -> dict[str, bytes]:
+    """Every file of the runs in a folder, but the log and the lock, which each start writes to."""
+    files = [file for file in Path(folder).rglob('*') if file.is_file() and file.suffix not in {'.png', '.pixels'}]
+    return {str(file): file.read_bytes() for file in files if file.name not in {'log.txt', '.lock'}}
+
+
+def start_of(kind: int | str) -> str:
+    return str(LAST.with_name(LAST.name.replace('last', str(kind))))
+
+
+OVERWRITING: dict[str, tuple[dict[str, Any], list[str]]] = {
+    'an earlier epoch, by its path': ({'resume': start_of(1)}, []),
+    'an earlier epoch, by its number': ({'resume': 1}, []),
+    'an earlier epoch, for fewer epochs than there are': ({'resume': 1, 'epochs': 2}, []),
+    'an earlier epoch, and the last is gone': ({'resume': 1}, ['last']),
+    'an earlier epoch, and only numbered ones are there': ({'resume': 1}, ['last', 'best']),
+    'an earlier epoch, and only the table is there': ({'resume': 1}, ['last', 'best', '2', '3']),
+    'anew, and the last is gone': ({}, ['last']),
+    'anew, and all but the table is gone': ({}, ['last', 'best', '1', '2', '3']),
+    'anew, and resume is False': ({'resume': False}, ['last']),
+    'anew, with another seed': ({'seed': 1}, ['last']),
+    'anew, from weights': ({'start_from': 'weights.pth'}, ['last']),
+    'with another seed': ({'seed': 1}, []),
+    'from weights': ({'start_from': 'weights.pth'}, []),
+    'another run': ({'resume': 'other/' + LAST.name}, []),
+}
+
+
+@pytest.mark.parametrize('case', OVERWRITING)
+def test_nothing_that_reaches_further_is_overwritten(case: str) -> None:
+    """By an explicit start, by a missing one, by a change of what the run is."""
+    settings, missing = OVERWRITING[case]
+    train(epochs=3, save_every=1, batch_size=12)
+    train(epochs=1, batch_size=12, save_path='other')
+    shutil.copy(start_of('best'), 'weights.pth')
+    for kind in missing:
+        for path in (Path(start_of(kind)), previous_of(Path(start_of(kind)))):
+            path.unlink(missing_ok=True)
+    before = content_of()
+    with pytest.raises(ValueError, match=r'would overwrite|other settings than this recipe') as refusal:
+        train(**{'epochs': 3, 'batch_size': 12} | settings)
+    assert content_of() == before
+    assert 'branch' in str(refusal.value) or 'a class or a name of its own' in str(refusal.value)
+
+
+def test_a_branch_goes_on_beside_its_parent_and_records_it() -> None:
+    whole = train(epochs=3, save_every=1, save_path='undisturbed')
+    train(epochs=3, save_every=1)
+    before = content_of()
+    recipe = TrainTiny(epochs=3, resume=1, branch='again')
+    TrainingOrchestrator(recipe).train()
+    assert {name: before[name] for name in before} == {name: content_of()[name] for name in before}
+    branch = checkpoint_path(recipe, SavedModelType.Last, '.')
+    assert branch.name == LAST.name.replace('Tiny', 'Tiny-again')
+    progress = Checkpoint.load(branch).progress
+    parent = progress.pop('parent')
+    assert (parent['file'], parent['epoch'], parent['samples_seen'], parent['differs']) == (start_of(1), 1, 12, [])
+    assert parent['weights'] == content_hash(Checkpoint.load(Path(start_of(1))).network)
+    assert whole == fingerprint(state_of(TrainTiny(save_path='undisturbed')))
+    assert content_hash(Checkpoint.load(branch).network) == content_hash(Checkpoint.load(LAST).network)
+    # The same call goes on with the branch, not again from the parent.
+    TrainingOrchestrator(TrainTiny(epochs=4, resume=1, branch='again')).train()
+    assert Checkpoint.load(branch).progress['epoch'] == 4
+
+
+def test_a_branch_may_learn_from_other_data_and_says_so(make_pictures: PictureMaker) -> None:
+    make_pictures('others', count=2)
+    train(epochs=2)
+    recipe = TrainTiny(epochs=3, branch='wider', train_data='others', batch_size=3, seed=5)
+    TrainingOrchestrator(recipe).train()
+    progress = state_of(recipe).progress
+    assert [row.split(':')[0] for row in progress['parent']['differs']] == ['batch_size', 'seed']
+    assert [name for name, _ in progress['data']['training pictures']] == ['picture_0.png', 'picture_1.png']
+    assert progress['best_epoch'] == 3
+
+
+@pytest.mark.parametrize(
+    ('settings', 'message'),
+    [
+        ({'learning_rate': 0.5}, 'learning_rate: 0.01 in the file, 0.5 in the recipe'),
+        ({'encoder_options': {'n_resblocks': 2, 'n_feats': 8}}, 'encoder_options: '),
+        ({'resume': 7}, r"branch = 'b': there is no .*_7\.pth to go out from"),
+        ({'branch': 'a_b'}, 'recipe must be 1 to 40 letters, digits or hyphens'),
+        ({'resume': 0}, 'resume must be'),
+    ],
+)
+def test_an_impossible_branch_is_refused(settings: dict[str, Any], message: str) -> None:
+    train(epochs=1)
+    before = content_of()
+    with pytest.raises(ValueError, match=message):
+        train(**{'epochs': 2, 'branch': 'b'} | settings)
+    assert {name: content for name, content in content_of().items() if name in before} == before
+
+
+def test_a_branch_that_changes_settings_begins_at_the_end_of_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = TrainingStep.learn_from
+
+    def stop(step: TrainingStep, *batch: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return run(step, *batch)
+
+    monkeypatch.setattr(TrainingStep, 'learn_from', stop)
+    with pytest.raises(SystemExit):
+        train()
+    monkeypatch.setattr(TrainingStep, 'learn_from', run)
+    with pytest.raises(ValueError, match=r'is in the middle of epoch 1, where no setting may change.*\n  seed: 0'):
+        train(branch='b', seed=1)
+    train(branch='b')
+
+
 # What is learned from
+
+
+def change(kind: str, folder: Path) -> None:
+    """Change one picture of a folder."""
+    picture = folder / 'picture_1.png'
+    match kind:
+        case 'content':
+            picture.write_bytes((folder / 'picture_2.png').read_bytes())
+        case 'size':
+            shutil.copy('large/picture_1.png', picture)
+        case 'name':
+            picture.rename(folder / 'picture_1b.png')
+        case 'one pixel':
+            with Image.open(picture) as opened:
+                pixels = np.array(opened)
+            pixels[0, 0, 0] ^= 1
+            Image.fromarray(pixels).save(picture)
+
+
+CHANGES = {
+    'content': r'picture_1\.png shows something else \(48x40 then, 48x40 now\)',
+    'size': r'picture_1\.png shows something else \(48x40 then, 60x60 now\)',
+    'name': r'picture_1\.png is missing\n.*picture_1b\.png is new',
+    'one pixel': r'picture_1\.png shows something else',
+}
+
+
+@pytest.mark.parametrize('cache', ['memory', 'disk', 'none'])
+@pytest.mark.parametrize('what', ['training', 'validation'])
+@pytest.mark.parametrize('kind', CHANGES)
+def test_other_pictures_of_the_same_number_are_refused_by_name(
+    kind: str, what: str, cache: str, make_pictures: PictureMaker
+) -> None:
+    """Fault 4."""
+    for folder in ('training', 'validation'):
+        make_pictures(folder)
+    make_pictures('large', height=60, width=60)
+    settings: dict[str, Any] = {
+        'train_data': 'training', 'valid_data': 'validation', 'valid_examples': 2, 'cache': cache, 'cache_folder': 'c',
+    }  # fmt: skip
+    train(epochs=1, **settings)
+    change(kind, Path(what))
+    before = content_of()
+    with pytest.raises(ValueError, match=rf'The data have changed .*\n  {what} pictures: {CHANGES[kind]}'):
+        train(epochs=2, **settings)
+    after = content_of()
+    assert {name: after[name] for name in before} == before
+
+
+@pytest.mark.parametrize('moved', ['pictures/', './pictures', 'elsewhere/copy', 'absolute', 're-encoded'])
+def test_the_same_pictures_under_another_path_go_on(moved: str, make_pictures: PictureMaker) -> None:
+    """Fault 4."""
+    whole = train(epochs=2, save_path='undisturbed')
+    train(epochs=1)
+    place = moved
+    if moved == 'absolute':
+        place = str(Path('pictures').absolute())
+    elif moved == 'elsewhere/copy':
+        shutil.move('pictures', Path(moved))
+    elif moved == 're-encoded':
+        place = 'pictures'
+        for file in Path('pictures').iterdir():
+            with Image.open(file) as picture:
+                picture.load()
+            picture.save(file, compress_level=0)
+    assert train(epochs=2, train_data=place, valid_data=place) == whole
+
+
+def test_lr_files_are_data_as_well(make_pictures: PictureMaker) -> None:
+    """Fault 4."""
+    make_pictures('HR', height=48, width=48)
+    make_pictures('LR/X2', height=24, width=24)
+    settings: dict[str, Any] = {'train_data': 'HR', 'train_lr_data': 'LR/X{scale}', 'valid_data': 'pictures'}
+    train(epochs=1, **settings)
+    shutil.copytree('LR', 'moved')
+    train(epochs=2, **settings | {'train_lr_data': 'moved/X{scale}/'})
+    shutil.copy('moved/X2/picture_0.png', 'moved/X2/picture_1.png')
+    with pytest.raises(ValueError, match=r'LR training pictures at x2: picture_1\.png shows something else'):
+        train(epochs=3, **settings | {'train_lr_data': 'moved/X{scale}/'})
+
+
+def test_a_set_is_not_a_folder_that_happens_to_hold_the_same() -> None:
+    """Its scores are of another color."""
+    train(epochs=1, valid_data='pictures')
+    with pytest.raises(ValueError, match='valid_data: .* in the file, .*Photographs.* in the recipe'):
+        train(epochs=2, valid_data=BenchmarkType.Photographs)
 
 
 @pytest.fixture
