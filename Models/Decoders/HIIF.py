@@ -29,8 +29,8 @@ from torch.nn import functional
 from Models.Decoders.Decoder import Decoder
 from Models.Decoders.Queries import Neighbors, Queries, View, pixel_table
 from Models.Layers.bilinear import sample_bilinear
-from Models.Layers.blended_lookup import blended_linear, cut_to_reach, variance_of_inputs
-from Models.Layers.GalerkinAttention import GalerkinAttention, Layer, attend, attend_in_pieces
+from Models.Layers.blended_lookup import blended_hiif, can_share, weighted_vectors
+from Models.Layers.GalerkinAttention import GalerkinAttention, attend, attend_in_pieces
 from Utilities.coordinates import small_constant
 
 _LEVELS = 6
@@ -48,16 +48,10 @@ class HIIFPrepared(NamedTuple):
     """The image that the answer is added to."""
 
 
-class HIIFAimed(NamedTuple):
-    """The same of an image and a size."""
-
-    prepared: HIIFPrepared
-    view: View
-    first: Layer
-    """Layer norm's weights and means and the first linear layer in one; the deviation divides before the bias."""
+Aimed = tuple[HIIFPrepared, View]
 
 
-class HIIF(Decoder[HIIFPrepared, HIIFAimed]):
+class HIIF(Decoder[HIIFPrepared, Aimed]):
     """Four weighted feature vectors, and the place between them told bit by bit, coarse to fine.
 
     Args:
@@ -84,40 +78,31 @@ class HIIF(Decoder[HIIFPrepared, HIIFAimed]):
     def prepare(self, features: Float[Tensor, 'batch dim h w'], lr: Float[Tensor, 'batch 3 h w']) -> HIIFPrepared:
         return HIIFPrepared(pixel_table(self.freq(features)), lr)
 
-    def aim(self, prepared: HIIFPrepared, view: View) -> HIIFAimed:
-        level = cast(LevelMLP, self.fc_layers[0])
-        weight = level.fc1.weight * level.norm.weight
-        bias = functional.linear(level.norm.bias, level.fc1.weight, level.fc1.bias)
-        return HIIFAimed(prepared, view, Layer(weight - weight.mean(dim=1, keepdim=True), bias))
-
-    def query(self, aimed: HIIFAimed, queries: Queries) -> Float[Tensor, 'batch queries 3']:
+    def query(self, aimed: Aimed, queries: Queries) -> Float[Tensor, 'batch queries 3']:
         return self._decode(aimed, attend([self.conv0, self.conv1], self._embed(aimed, queries)), queries)
 
-    def query_in_pieces(self, aimed: HIIFAimed, queries: Queries, size: int) -> Iterator[Float[Tensor, 'batch _ 3']]:
+    def query_in_pieces(self, aimed: Aimed, queries: Queries, size: int) -> Iterator[Float[Tensor, 'batch _ 3']]:
         pieces = list(queries.pieces(size))
         attended = attend_in_pieces([self.conv0, self.conv1], pieces, partial(self._embed, aimed))
         for piece, tokens in zip(pieces, attended, strict=True):
             yield self._decode(aimed, tokens, piece)
 
-    def _embed(self, aimed: HIIFAimed, queries: Queries) -> Float[Tensor, 'batch queries width']:
+    def _embed(self, aimed: Aimed, queries: Queries) -> Float[Tensor, 'batch queries width']:
         """The first level: four weighted feature vectors, the cell, and the coarsest bits of the place."""
-        (table, _), view, first = aimed
+        (table, _), view = aimed
         neighbors = queries.neighbors(view, local_ensemble=True)
-        features, pixel = cut_to_reach(table, neighbors.pixel)
         cells = view.relative_cell[:, None].expand(-1, len(queries), -1)
         others = torch.cat([cells, binary_digits(place_in_pixel(neighbors, view.lr_size), level=0)], dim=-1)
-        # The level's layer norm and first linear layer, the norm's deviation last.
         level = cast(LevelMLP, self.fc_layers[0])
-        centered = blended_linear(features, pixel, neighbors.weight, first.weight[:, :-4])
-        centered = torch.baddbmm(centered, others, first.weight[:, -4:].T.expand(len(others), -1, -1))
-        deviation = (variance_of_inputs(features, pixel, neighbors.weight, others) + level.norm.eps).sqrt()
-        return level.fc2(functional.gelu(torch.addcdiv(first.bias, centered, deviation[..., None])))
+        if can_share():
+            return level.fc2(functional.gelu(blended_hiif(table, neighbors, others, level.norm, level.fc1)))
+        return level(torch.cat([weighted_vectors(table, neighbors), others], dim=-1))
 
     def _decode(
-        self, aimed: HIIFAimed, tokens: Float[Tensor, 'batch queries width'], queries: Queries
+        self, aimed: Aimed, tokens: Float[Tensor, 'batch queries width'], queries: Queries
     ) -> Float[Tensor, 'batch queries 3']:
         """The other levels, coarse to fine; their answer is added to the interpolated image."""
-        (_, lr), view, _ = aimed
+        (_, lr), view = aimed
         place = place_in_pixel(queries.neighbors(view, local_ensemble=True), view.lr_size)
         for level in range(1, _LEVELS):
             tokens = self.fc_layers[level](torch.cat([tokens, binary_digits(place, level)], dim=-1))

@@ -21,7 +21,7 @@ from torch.nn import functional
 from Models.Decoders.Decoder import Decoder
 from Models.Decoders.Queries import Queries, View, pixel_table
 from Models.Layers.bilinear import sample_bilinear
-from Models.Layers.blended_lookup import blended_linear, cut_to_reach
+from Models.Layers.blended_lookup import blended_srno, can_share, weighted_vectors
 from Models.Layers.GalerkinAttention import GalerkinAttention, attend, attend_in_pieces
 from Models.Layers.pointwise import PointwiseLinear
 
@@ -39,7 +39,10 @@ class SRNOPrepared(NamedTuple):
     """The image that the answer is added to."""
 
 
-class SRNO(Decoder[SRNOPrepared, tuple[SRNOPrepared, View]]):
+Aimed = tuple[SRNOPrepared, View]
+
+
+class SRNO(Decoder[SRNOPrepared, Aimed]):
     """Four weighted feature vectors and the offsets to them, lifted to tokens that attend to each other.
 
     Args:
@@ -63,31 +66,28 @@ class SRNO(Decoder[SRNOPrepared, tuple[SRNOPrepared, View]]):
     def prepare(self, features: Float[Tensor, 'batch dim h w'], lr: Float[Tensor, 'batch 3 h w']) -> SRNOPrepared:
         return SRNOPrepared(pixel_table(features), lr)
 
-    def query(self, aimed: tuple[SRNOPrepared, View], queries: Queries) -> Float[Tensor, 'batch queries 3']:
+    def query(self, aimed: Aimed, queries: Queries) -> Float[Tensor, 'batch queries 3']:
         return self._project(aimed, attend([self.conv0, self.conv1], self._lift(aimed, queries)), queries)
 
-    def query_in_pieces(
-        self, aimed: tuple[SRNOPrepared, View], queries: Queries, size: int
-    ) -> Iterator[Float[Tensor, 'batch _ 3']]:
+    def query_in_pieces(self, aimed: Aimed, queries: Queries, size: int) -> Iterator[Float[Tensor, 'batch _ 3']]:
         pieces = list(queries.pieces(size))
         attended = attend_in_pieces([self.conv0, self.conv1], pieces, partial(self._lift, aimed))
         for piece, tokens in zip(pieces, attended, strict=True):
             yield self._project(aimed, tokens, piece)
 
-    def _lift(self, aimed: tuple[SRNOPrepared, View], queries: Queries) -> Float[Tensor, 'batch queries width']:
+    def _lift(self, aimed: Aimed, queries: Queries) -> Float[Tensor, 'batch queries width']:
         """Lifting (section 3): offsets, weighted features and cell of all four neighbors, through one linear layer."""
         (table, _), view = aimed
         neighbors = queries.neighbors(view, local_ensemble=True)
-        features, pixel = cut_to_reach(table, neighbors.pixel)
-        weight = self.conv00.weight.flatten(1)  # (width, 8 for the offsets + 4 * dim for the features + 2 for the cell)
-        of_cell = functional.linear(view.relative_cell, weight[:, -2:], self.conv00.bias)
+        if can_share():
+            return blended_srno(table, neighbors, view.relative_cell, self.conv00)
         offsets = neighbors.offset.permute(1, 2, 0, 3).flatten(2)
-        placed = torch.baddbmm(of_cell[:, None], offsets, weight[:, :8].T.expand(len(offsets), -1, -1))
-        return placed + blended_linear(features, pixel, neighbors.weight, weight[:, 8:-2])
+        cells = view.relative_cell[:, None].expand(-1, len(queries), -1)
+        return self.conv00(torch.cat([offsets, weighted_vectors(table, neighbors), cells], dim=-1))
 
     def _project(
         self,
-        aimed: tuple[SRNOPrepared, View],
+        aimed: Aimed,
         tokens: Float[Tensor, 'batch queries width'],
         queries: Queries,
     ) -> Float[Tensor, 'batch queries 3']:

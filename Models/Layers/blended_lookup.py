@@ -1,18 +1,65 @@
-"""A linear layer of the four weighted feature vectors around a coordinate, where the features are few.
+"""First layers of the four weighted feature vectors around a coordinate, where the features are few.
 
 The layer and the weighting commute, so each LR pixel goes through the layer once instead of once per HR pixel; what is
-left per HR pixel is a weighted sum of rows.
+left per HR pixel is a weighted sum of rows. The same functions as the plain forms of SRNO and HIIF, up to rounding.
 """
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
-from Models.Decoders.Queries import gather_pixels
+from Models.Decoders.Queries import Neighbors, gather_pixels
 
 
-def cut_to_reach(
+def can_share() -> bool:
+    """Whether the forms below are right: they look at the numbers and the sizes, which a compiler must not."""
+    return not torch.compiler.is_compiling()
+
+
+def weighted_vectors(
+    table: Float[Tensor, 'batch pixels dim'], neighbors: Neighbors
+) -> Float[Tensor, 'batch queries inputs']:
+    """The neighbors' vectors times their shares, side by side: the inputs of the plain forms."""
+    vectors = gather_pixels(table, neighbors.pixel) * neighbors.weight[..., None]
+    return torch.cat([*vectors], dim=-1)
+
+
+def blended_srno(
+    table: Float[Tensor, 'batch pixels dim'],
+    neighbors: Neighbors,
+    cell: Float[Tensor, 'batch 2'],
+    layer: nn.Linear | nn.Conv2d,
+) -> Float[Tensor, 'batch queries width']:
+    """A linear layer of the four offsets, the four weighted vectors, and the cell."""
+    part, pixel = _cut_to_reach(table, neighbors.pixel)
+    weight = layer.weight.flatten(1)  # (width, 8 for the offsets + 4 * dim for the features + 2 for the cell)
+    of_cell = functional.linear(cell, weight[:, -2:], layer.bias)
+    offsets = neighbors.offset.permute(1, 2, 0, 3).flatten(2)
+    placed = torch.baddbmm(of_cell[:, None], offsets, weight[:, :8].T.expand(len(offsets), -1, -1))
+    return placed + _linear(part, pixel, neighbors.weight, weight[:, 8:-2])
+
+
+def blended_hiif(
+    table: Float[Tensor, 'batch pixels dim'],
+    neighbors: Neighbors,
+    others: Float[Tensor, 'batch queries 4'],
+    norm: nn.LayerNorm,
+    layer: nn.Linear,
+) -> Float[Tensor, 'batch queries width']:
+    """Layer norm of the four weighted vectors and other numbers, then a linear layer."""
+    part, pixel = _cut_to_reach(table, neighbors.pixel)
+    # The norm's weights and means go into the layer's weights; its deviation divides before the bias.
+    weight = layer.weight * norm.weight
+    bias = functional.linear(norm.bias, layer.weight, layer.bias)
+    weight = weight - weight.mean(dim=1, keepdim=True)
+    centered = _linear(part, pixel, neighbors.weight, weight[:, :-4])
+    centered = torch.baddbmm(centered, others, weight[:, -4:].T.expand(len(others), -1, -1))
+    deviation = (_variance(part, pixel, neighbors.weight, others) + norm.eps).sqrt()
+    return torch.addcdiv(bias, centered, deviation[..., None])
+
+
+def _cut_to_reach(
     table: Float[Tensor, 'batch pixels dim'], pixel: Int[Tensor, 'neighbors batch queries']
 ) -> tuple[Float[Tensor, 'batch part dim'], Int[Tensor, 'neighbors batch queries']]:
     """The rows from the first to the last that are asked for, and the positions in them.
@@ -20,13 +67,13 @@ def cut_to_reach(
     A chunk of a picture reaches a few rows of LR pixels only. On a GPU nothing is cut: to learn the range would halt
     it, and its chunks are large.
     """
-    if table.device.type != 'cpu' or pixel.numel() == 0 or torch.compiler.is_compiling():
+    if table.device.type != 'cpu' or pixel.numel() == 0:
         return table, pixel
     first, last = (int(end) for end in pixel.aminmax())
     return table[:, first : last + 1], pixel - first
 
 
-def blended_linear(
+def _linear(
     table: Float[Tensor, 'batch pixels dim'],
     pixel: Int[Tensor, 'neighbors batch queries'],
     share: Float[Tensor, 'neighbors batch queries'],
@@ -55,7 +102,7 @@ def blended_linear(
     return blended.unflatten(0, (batch, queries))
 
 
-def variance_of_inputs(
+def _variance(
     table: Float[Tensor, 'batch pixels dim'],
     pixel: Int[Tensor, '4 batch queries'],
     share: Float[Tensor, '4 batch queries'],

@@ -5,12 +5,10 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from Models import DecoderType, EncoderType
-from Models.Decoders.Queries import GridQueries, Queries, View, gather_pixels
-from Models.Layers.blended_lookup import blended_linear, cut_to_reach
-from tests.decoding import aimed
+from Models.Decoders.Queries import GridQueries, Queries
+from tests.decoding import aimed, colors_of
 from tests.tiny_networks import tiny
 from Utilities.coordinates import cell_of, pixel_centers
 
@@ -52,21 +50,26 @@ def test_pieces_equal_the_plain_form(
         torch.testing.assert_close(found, expected, atol=TOLERANCE[dtype], rtol=0)
 
 
-@pytest.mark.parametrize('side', [3, 40])
-def test_a_layer_of_lookups_equals_the_plain_form(side: int, random: torch.Generator) -> None:
-    """With fewer LR pixels than queries, which go through the layer first, and with more; gradients too."""
-    table = torch.randn(2, side**2, 5, generator=random, dtype=torch.float64, requires_grad=True)
-    weight = torch.randn(7, 4 * 5, generator=random, dtype=torch.float64, requires_grad=True)
+@pytest.mark.parametrize('name', ['SRNO', 'HIIF'])
+@pytest.mark.parametrize('size', [(3, 4), (40, 30)])
+def test_shared_first_layers_equal_the_plain_form(
+    name: str, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch, random: torch.Generator
+) -> None:
+    """With fewer LR pixels than queries, which go through the layer first, and with more."""
+    decoder = tiny(EncoderType.EDSR, DecoderType[name]).double().decoder
+    for parameter in decoder.parameters():
+        parameter.data.normal_(std=0.5, generator=random)
+    features, lr = (torch.randn(2, dim, *size, generator=random, dtype=torch.float64) for dim in (8, 3))
     coord = (torch.rand(2, 100, 2, generator=random, dtype=torch.float64) * 2 - 1) / 2
-    neighbors = Queries(coord).neighbors(View((side, side), coord[:, 0]), local_ensemble=True)
-    cut, pixel = cut_to_reach(table, neighbors.pixel)
-    found = blended_linear(cut, pixel, neighbors.weight, weight)
-    vectors = gather_pixels(table, neighbors.pixel) * neighbors.weight[..., None]
-    expected = functional.linear(torch.cat([*vectors], dim=-1), weight)
-    torch.testing.assert_close(found, expected, atol=1e-12, rtol=0)
-    for mine, theirs in zip(
-        torch.autograd.grad(found.square().sum(), (table, weight)),
-        torch.autograd.grad(expected.square().sum(), (table, weight)),
-        strict=True,
-    ):
-        torch.testing.assert_close(mine, theirs, atol=1e-9, rtol=0)
+
+    def answers() -> list[Tensor]:
+        wanted = [features.clone().requires_grad_(), *decoder.parameters()]
+        colors = colors_of(decoder, wanted[0], lr, coord, cell_of((11, 15), batch=2, dtype=torch.float64))
+        return [colors, *torch.autograd.grad(colors.square().mean(), wanted)]
+
+    shared = answers()
+    monkeypatch.setattr(f'Models.Decoders.{name}.can_share', lambda: False)
+    for found, expected in zip(shared, answers(), strict=True):
+        assert expected.abs().max() > 0
+        # Of HIIF the share of a neighbor rounds otherwise in the variance.
+        torch.testing.assert_close(found, expected, atol=1e-9, rtol=1e-9)
