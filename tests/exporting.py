@@ -1,4 +1,4 @@
-"""LIIF as two graphs, for a process of its own: tracing does not get through the checks of shapes that tests have."""
+"""Exported networks, for a process of their own: tracing does not get through the checks of shapes that tests have."""
 
 import json
 from pathlib import Path
@@ -12,8 +12,12 @@ from Models.Decoders.LIIF import LIIF
 from Models.Decoders.Queries import Queries, View
 from tests.tiny_networks import tiny
 
-Inputs = tuple[Tensor, Tensor, Tensor]
-"""Normalized image, coordinates, cell."""
+SIZES = ((2, 12, 17, 40), (3, 31, 9, 77), (1, 5, 64, 1000))
+"""Images, height, width, queries; the first ones are those that the networks are exported with."""
+
+BATCH = Dim('batch', max=64)
+OF_LR = {0: BATCH, 2: Dim('height', min=4, max=4096), 3: Dim('width', min=4, max=4096)}
+OF_COORD = {0: BATCH, 1: Dim('queries', max=2**20)}
 
 
 class Prepare(nn.Module):
@@ -38,29 +42,51 @@ class Query(nn.Module):
         return self.decoder.query(self.decoder.aim(table, View((lr.shape[2], lr.shape[3]), cell)), Queries(coord))
 
 
-def inputs_of(batch: int, height: int, width: int, queries: int) -> Inputs:
+def inputs_of(batch: int, height: int, width: int, queries: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Image, coordinates, cell."""
     random = torch.Generator().manual_seed(queries)
     coord = torch.rand(batch, queries, 2, generator=random) * 2 - 1
     return torch.rand(batch, 3, height, width, generator=random), coord, torch.rand(batch, 2, generator=random)
 
 
 @torch.no_grad()
-def compare_exported(options: dict[str, bool], answer: Path) -> None:
-    """Write the largest differences between the exported network and ours, at other sizes than it was exported with."""
-    torch.set_num_threads(1)
-    decoder = (model := tiny(EncoderType.EDSR, DecoderType.LIIF, **options)).decoder
-    assert isinstance(decoder, LIIF)
-    prepare, query = Prepare(model.encoder, decoder), Query(decoder)
-    lr, coord, cell = inputs_of(2, 12, 17, 40)
-    batch, height, width = Dim('batch', max=64), Dim('height', min=2, max=4096), Dim('width', min=2, max=4096)
-    of_lr = {0: batch, 2: height, 3: width}
-    exported_prepare = torch.export.export(prepare, (lr,), dynamic_shapes=(of_lr,)).module()
-    shapes = ({0: batch, 1: Dim('pixels', max=2**24)}, of_lr, {0: batch, 1: Dim('queries', max=2**20)}, {0: batch})
+def compare_in_two_graphs(options: dict[str, bool]) -> list[float]:
+    """Largest differences between LIIF's two exported phases and ours."""
+    model = tiny(EncoderType.EDSR, DecoderType.LIIF, **options)
+    assert isinstance(model.decoder, LIIF)
+    prepare, query = Prepare(model.encoder, model.decoder), Query(model.decoder)
+    lr, coord, cell = inputs_of(*SIZES[0])
+    exported_prepare = torch.export.export(prepare, (lr,), dynamic_shapes=(OF_LR,)).module()
+    shapes = ({0: BATCH, 1: Dim('pixels', max=2**24)}, OF_LR, OF_COORD, {0: BATCH})
     exported_query = torch.export.export(query, (prepare(lr), lr, coord, cell), dynamic_shapes=shapes).module()
     differences = []
-    for sizes in ((2, 12, 17, 40), (3, 31, 9, 77), (1, 5, 64, 1000)):
+    for sizes in SIZES:
         lr, coord, cell = inputs_of(*sizes)
-        table, colors = prepare(lr), query(prepare(lr), lr, coord, cell)
-        found = exported_prepare(lr), exported_query(exported_prepare(lr), lr, coord, cell)
-        differences += [(mine - theirs).abs().max().item() for mine, theirs in zip((table, colors), found, strict=True)]
-    answer.write_text(json.dumps({'differences': differences, 'spread': colors.std().item()}))
+        table = exported_prepare(lr)
+        differences.append((table - prepare(lr)).abs().max().item())
+        expected = query(prepare(lr), lr, coord, cell)
+        differences.append((exported_query(table, lr, coord, cell) - expected).abs().max().item())
+    return differences
+
+
+@torch.no_grad()
+def compare_whole(decoder: DecoderType) -> list[float]:
+    """Largest differences between the exported network and ours."""
+    model = tiny(EncoderType.EDSR, decoder)
+    shapes = {'lr': OF_LR, 'coord': OF_COORD, 'cell': {0: BATCH}}
+    exported = torch.export.export(model, inputs_of(*SIZES[0]), dynamic_shapes=shapes).module()
+    differences = []
+    for sizes in SIZES:
+        expected = model(*inputs_of(*sizes))
+        differences.append((exported(*inputs_of(*sizes)) - expected).abs().max().item())
+    return differences
+
+
+def compare_exported(answer: Path) -> None:
+    """Write the largest differences by name."""
+    torch.set_num_threads(1)
+    several: list[dict[str, bool]] = [{}, {'local_ensemble': False}, {'feat_unfold': False, 'cell_decode': False}]
+    found = {f'LIIF {options}': compare_in_two_graphs(options) for options in several}
+    whole = (DecoderType.MetaSR, DecoderType.LTE, DecoderType.LINF, DecoderType.SRNO, DecoderType.HIIF)
+    found |= {decoder.name: compare_whole(decoder) for decoder in whole}
+    answer.write_text(json.dumps(found))

@@ -31,7 +31,6 @@ from Models.Decoders.Queries import Neighbors, Queries, View, pixel_table
 from Models.Layers.bilinear import sample_bilinear
 from Models.Layers.blended_lookup import blended_hiif, can_share, weighted_vectors
 from Models.Layers.GalerkinAttention import GalerkinAttention, attend, attend_in_pieces
-from Utilities.coordinates import small_constant
 
 _LEVELS = 6
 _HIDDEN = 256
@@ -91,8 +90,8 @@ class HIIF(Decoder[HIIFPrepared, Aimed]):
         """The first level: four weighted feature vectors, the cell, and the coarsest bits of the place."""
         (table, _), view = aimed
         neighbors = queries.neighbors(view, local_ensemble=True)
-        cells = view.relative_cell[:, None].expand(-1, len(queries), -1)
-        others = torch.cat([cells, binary_digits(place_in_pixel(neighbors, view.lr_size), level=0)], dim=-1)
+        bits = binary_digits(place_in_pixel(neighbors, view.lr_size), level=0)
+        others = torch.cat([view.relative_cell[:, None].expand_as(bits), bits], dim=-1)
         level = cast(LevelMLP, self.fc_layers[0])
         if can_share():
             return level.fc2(functional.gelu(blended_hiif(table, neighbors, others, level.norm, level.fc1)))
@@ -111,8 +110,8 @@ class HIIF(Decoder[HIIFPrepared, Aimed]):
 
 def place_in_pixel(neighbors: Neighbors, lr_size: tuple[int, int]) -> Float[Tensor, 'batch queries 2']:
     """Place between the four neighbors, 0 to 1 from the upper left one, as published (see the top of this file)."""
-    offset = neighbors.offset[0] / 2
-    return torch.where(offset > 0, offset, 1 / small_constant(lr_size, offset) - offset)
+    sides = zip((neighbors.offset[0] / 2).unbind(dim=-1), lr_size, strict=True)
+    return torch.stack([torch.where(offset > 0, offset, 1 / count - offset) for offset, count in sides], dim=-1)
 
 
 def binary_digits(place: Float[Tensor, 'batch queries 2'], level: int) -> Float[Tensor, 'batch queries 2']:

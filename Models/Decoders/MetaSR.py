@@ -68,7 +68,7 @@ class MetaSR(Decoder[Tensor, tuple[Tensor, View]]):
         left = centers_of_pixels(columns, width, corner.dtype) - 1 / width
         # Weight prediction: a network of the place on that pixel, in LR pixels, and of the HR pixel's height.
         y, x = (corner[..., 0] - upper) * (height / 2), (corner[..., 1] - left) * (width / 2)
-        pixel_height = (cell[:, :1] * (height / 2)).expand(-1, len(queries))
+        pixel_height = (cell[:, :1] * (height / 2)).expand(-1, corner.shape[1])
         hidden = self.imnet.layers[:-1](torch.stack([y, x, pixel_height], dim=-1))
         # Feature mapping: the last layer of that network is already multiplied with the features.
         readers = gather_pixels(table, pixel)[0].unflatten(-1, (3, -1))  # (B, Q, color, hidden + 1)

@@ -82,7 +82,7 @@ class SRNO(Decoder[SRNOPrepared, Aimed]):
         if can_share():
             return blended_srno(table, neighbors, view.relative_cell, self.conv00)
         offsets = neighbors.offset.permute(1, 2, 0, 3).flatten(2)
-        cells = view.relative_cell[:, None].expand(-1, len(queries), -1)
+        cells = view.relative_cell[:, None].expand(-1, offsets.shape[1], -1)
         return self.conv00(torch.cat([offsets, weighted_vectors(table, neighbors), cells], dim=-1))
 
     def _project(
