@@ -177,8 +177,7 @@ def waits_of(step: TinyStep, batches: list[TrainingBatch]) -> Counter[str]:
 def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """What networks do on a CPU only, as it makes a GPU wait."""
     monkeypatch.setattr('Models.Decoders.Native._is_waited_for', lambda _: False)
-    for decoder in ('SRNO', 'HIIF'):
-        monkeypatch.setattr(f'Models.Decoders.{decoder}.cut_to_reach', lambda *table_and_pixel: table_and_pixel)
+    monkeypatch.setattr('Models.Layers.blended_lookup._cut_to_reach', lambda *table_and_pixel: table_and_pixel)
 
 
 # CLIT has to know how large the pictures are that it is asked for: which stages take part depends on it.
