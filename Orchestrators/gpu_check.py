@@ -30,7 +30,7 @@ from torch.profiler import ProfilerActivity, profile
 from Configuration import TrainSimple
 from Models.BenchmarkType import BenchmarkType
 from Models.build import build_super_resolver
-from Models.Decoders.Queries import GridQueries, View
+from Models.Decoders.Queries import GridQueries, View, gather_pixels
 from Models.DecoderType import DecoderType
 from Models.EncoderType import EncoderType
 from Models.Layers import fused_mlp
@@ -289,30 +289,30 @@ def fused(setting: Setting) -> Iterable[Row]:
     side, scale, width = 120, 4, 256
     torch.manual_seed(0)
     centers = pixel_centers(side * scale, device=setting.device)
-    view = View((side, side), cell_of((side * scale, side * scale), device=setting.device))
+    view = View((side, side), cell_of((side * scale, side * scale)).to(setting.device))
     found = GridQueries(centers, centers).neighbors(view, local_ensemble=True)
-    pixel, offset, share = (part[:, 0].contiguous() for part in found)
-    table, frequency = torch.randn(2, side**2, width, device=setting.device).unbind()
-    offset_weight, phase = torch.randn(width, 2, device=setting.device), torch.randn(width // 2, device=setting.device)
+    table = torch.randn(1, side**2, width, device=setting.device)
+    frequency = torch.randn(1, 2 * side**2, width // 2, device=setting.device)
+    offset_weight = torch.randn(width, 2, device=setting.device)
+    phase = torch.randn(1, width // 2, device=setting.device)
     linear = [nn.Linear(width, width if number < 3 else 3, device=setting.device) for number in range(4)]  # noqa: PLR2004
     layers = [(each.weight.detach(), each.bias.detach()) for each in linear]
 
-    def gather(rows: torch.Tensor) -> torch.Tensor:
-        return functional.embedding(pixel[:, None], rows)
-
     def plain_offsets() -> torch.Tensor:
-        inputs = functional.relu(gather(table) + functional.linear(offset[:, None], offset_weight))
-        return answer_plainly(inputs, share[:, None], layers)[0]
+        rows = gather_pixels(table, found.pixel)
+        inputs = functional.relu(rows + functional.linear(found.offset, offset_weight))
+        return answer_plainly(inputs, found.weight, layers)
 
     def plain_waves() -> torch.Tensor:
-        waves = torch.cat([gather(table), gather(frequency)], dim=-1)
-        return answer_plainly(fourier_features(waves, offset[:, None], phase), share[:, None], layers)[0]
+        tables = [table, *frequency.chunk(2, dim=1)]
+        waves = torch.cat([gather_pixels(each, found.pixel) for each in tables], dim=-1)
+        return answer_plainly(fourier_features(waves, found.offset, phase[:, None]), found.weight, layers)
 
     kinds: tuple[tuple[str, Any, Any], ...] = (
-        ('LIIF', plain_offsets, lambda dtype: fused_offsets(table, offset_weight, pixel, offset, share, layers, dtype)),
+        ('LIIF', plain_offsets, lambda dtype: fused_offsets(table, offset_weight, found, layers, dtype)),
         (
             'LTE', plain_waves,
-            lambda dtype: fused_waves(table, frequency, phase * math.pi, pixel, offset, share, layers, dtype),
+            lambda dtype: fused_waves(table, frequency, phase * math.pi, found, layers, dtype),
         ),
     )  # fmt: skip
     with torch.inference_mode():

@@ -105,7 +105,7 @@ class LIIF(Decoder[Tensor, LIIFAimed]):
         neighbors = queries.neighbors(view, local_ensemble=self.local_ensemble)
         of_offset = self.imnet.first.weight[:, self.feature_inputs : self.feature_inputs + 2]
         layers = linear_layers(self.imnet.layers)[1:]
-        if can_blend(table, neighbors.offset):
+        if can_blend(table, neighbors.offset, layers):
             return blended_liif(table, of_cell, of_offset, neighbors, layers)
         # s = f(z*, x - v*, c) for each neighbor z* at v*: its share, then the offset's, then the other layers.
         table = table if of_cell is None else table + of_cell[:, None]

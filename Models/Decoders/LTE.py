@@ -105,7 +105,7 @@ class LTE(Decoder[LTEPrepared, LTEAimed]):
         layers = linear_layers(self.layers if self.plus else self.imnet.layers)
         # The long skip connection: the interpolated LR image is added.
         image = sample_bilinear(lr, queries.coord, view.crop)
-        if can_blend(amplitude, neighbors.offset):
+        if can_blend(amplitude, neighbors.offset, layers):
             return blended_lte(amplitude, frequency, phase, neighbors, layers) + image
         # A * [cos, sin](pi (F . offset + phase)) of each neighbor, through the MLP; then the local ensemble.
         tables = [amplitude, *frequency.chunk(2, dim=1)]

@@ -14,14 +14,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from Models.Decoders.Queries import Neighbors
+from Models.Layers.fused_mlp import Linear, can_fuse
 
 # For each thread 2 MB of float32, the second-level cache of a core: 2 048 rows of 256. Half or twice as many cost 2 to
 # 8 % more.
 _NUMBERS_PER_PIECE = 2**19
 
 Layer = Callable[[Tensor], Tensor]
-Linear = tuple[Tensor, Tensor]
-"""Weight and bias of a linear layer."""
 
 Piece = tuple[int, slice]
 """Image of the batch, and some of its queries."""
@@ -49,15 +48,21 @@ class NeighborsOfOne(NamedTuple):
     weight: Float[Tensor, 'neighbors queries']
 
 
-def can_blend(table: Tensor, offset: Tensor) -> bool:
-    """Whether pieces win and are right: on a CPU, in the inputs' own precision, written out rather than compiled.
+def can_blend(table: Tensor, offset: Tensor, layers: Sequence[Linear]) -> bool:
+    """Whether a fast form is there and right.
+
+    On a CPU pieces are, in the inputs' own precision, written out rather than compiled; on a GPU `can_fuse` says.
 
     Args:
         table: what is looked up.
         offset: to the neighbors; they give no gradient for it.
+        layers: the MLP's, after the look-up.
     """
-    is_plain = torch.is_autocast_enabled('cpu') or torch.compiler.is_compiling()
-    return not is_plain and table.device.type == 'cpu' and not offset.requires_grad
+    if torch.compiler.is_compiling() or offset.requires_grad:
+        return False
+    if table.device.type == 'cpu':
+        return not torch.is_autocast_enabled('cpu')
+    return can_fuse(layers, table)
 
 
 def piece_of(neighbors: Neighbors, piece: Piece) -> NeighborsOfOne:

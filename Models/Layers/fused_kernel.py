@@ -21,29 +21,33 @@ def _layer(low, high, weight, bias, HALF: tl.constexpr, PRECISION: tl.constexpr)
 
 @triton.jit
 def answer(  # type: ignore[no-untyped-def]  # noqa: ANN201, PLR0913, PLR0917
-    table, waves, small, pixel, offset, share, weights, biases, last, last_bias, colors, queries,  # noqa: ANN001
+    table, waves, small, pixel, offset, share, weights, biases, last, last_bias, colors, rows, queries, pixels,  # noqa: ANN001
     HALF: tl.constexpr, LAYERS: tl.constexpr, NEIGHBORS: tl.constexpr, ROWS: tl.constexpr,  # noqa: N803
     HAS_WAVES: tl.constexpr, PRECISION: tl.constexpr,  # noqa: N803
 ):  # fmt: skip
     """Colors of a block of coordinates; arguments as in `fused_mlp`, `small` is the offset's weight or the phase."""
     kind = table.dtype.element_ty
     row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
-    present = row < queries
+    present = row < rows
+    image = tl.minimum(row, rows - 1) // queries
     up = tl.arange(0, HALF)
     red = tl.zeros([ROWS], tl.float32)
     green = tl.zeros([ROWS], tl.float32)
     blue = tl.zeros([ROWS], tl.float32)
     for neighbor in range(NEIGHBORS):
-        place = neighbor * queries + row
-        at = tl.load(pixel + place, mask=present, other=0).to(tl.int64)[:, None] * (2 * HALF)
+        place = neighbor * rows + row
+        entry = tl.load(pixel + place, mask=present, other=0).to(tl.int64)
+        at = entry[:, None] * (2 * HALF)
         y = tl.load(offset + 2 * place, mask=present, other=0.0)[:, None]
         x = tl.load(offset + 2 * place + 1, mask=present, other=0.0)[:, None]
         weight_of = tl.load(share + place, mask=present, other=0.0)
         low = tl.load(table + at + up[None, :]).to(tl.float32)
         high = tl.load(table + at + HALF + up[None, :]).to(tl.float32)
         if HAS_WAVES:
-            angle = tl.load(waves + at + up[None, :]) * y + tl.load(waves + at + HALF + up[None, :]) * x
-            angle += tl.load(small + up)[None, :]
+            # Of each image, frequencies along y of all its LR pixels, then along x.
+            along_y = (entry + image * pixels)[:, None] * HALF + up[None, :]
+            angle = tl.load(waves + along_y) * y + tl.load(waves + along_y + pixels * HALF) * x
+            angle += tl.load(small + image[:, None] * HALF + up[None, :])
             low *= tl.cos(angle)
             high *= tl.sin(angle)
         else:

@@ -10,10 +10,13 @@ import importlib.util
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
-from Models.Layers.blended_mlp import Linear
+from Models.Decoders.Queries import Neighbors
+
+Linear = tuple[Tensor, Tensor]
+"""Weight and bias of a linear layer."""
 
 BLOCKS = {'offsets': (64, 4), 'waves': (64, 8), 'float32': (128, 8)}
 """Coordinates of a block, and the warps that it is computed by: the fastest of five on an H100 (docs/gpu.md)."""
@@ -22,95 +25,99 @@ _WIDTHS = (32, 64, 128, 256)
 
 
 def can_fuse(layers: Sequence[Linear], like: Tensor) -> bool:
-    """Whether the kernel is there for such layers: on a GPU, without gradients, all widths equal.
+    """Whether the kernel is there and wins: on a GPU, without gradients, for equal widths, in less than float32.
 
     Args:
         layers: the hidden ones and the last one, which gives colors.
         like: a tensor on the device that they compute on.
     """
+    if like.device.type != 'cuda' or torch.is_grad_enabled() or torch.compiler.is_compiling():
+        return False
     width = layers[0][0].shape[0]
     return (
-        like.device.type == 'cuda'
-        and not torch.is_grad_enabled()
-        and not torch.compiler.is_compiling()
-        and width in _WIDTHS
+        width in _WIDTHS
         and all(weight.shape == (width, width) for weight, _ in layers[:-1])
         and layers[-1][0].shape == (3, width)
+        and (_factors() is not torch.float32 or torch.backends.cuda.matmul.allow_tf32)
         and torch.cuda.get_device_capability(like.device) >= (8, 0)
         and importlib.util.find_spec('triton') is not None
     )
 
 
-def fused_offsets(  # noqa: PLR0913, PLR0917
-    table: Float[Tensor, 'pixels width'],
+def _factors() -> torch.dtype:
+    """What the factors of products are rounded to; TF32 is float32 here."""
+    return torch.get_autocast_dtype('cuda') if torch.is_autocast_enabled('cuda') else torch.float32
+
+
+def fused_offsets(
+    table: Float[Tensor, 'batch pixels width'],
     offset_weight: Float[Tensor, 'width 2'],
-    pixel: Int[Tensor, 'neighbors queries'],
-    offset: Float[Tensor, 'neighbors queries 2'],
-    share: Float[Tensor, 'neighbors queries'],
+    neighbors: Neighbors,
     layers: Sequence[Linear],
-    dtype: torch.dtype,
-) -> Float[Tensor, 'queries 3']:
+    dtype: torch.dtype | None = None,
+) -> Float[Tensor, 'batch queries 3']:
     """Colors of a LIIF-like query: relu(table[pixel] + offset_weight offset), hidden layers, the last one, the blend.
 
     Args:
         table: the first layer's answer to everything but the offset, for each LR pixel.
         offset_weight: the first layer's weight for the offset.
-        pixel, offset, share: the neighbors.
+        neighbors: of each coordinate.
         layers: hidden ones, each followed by ReLU, and the last one.
-        dtype: of the factors of products; sums are float32. float32: rounded to TF32, as far as torch is allowed to.
+        dtype: of the factors of products; sums are float32. float32: rounded to TF32, if torch is allowed to. None: as
+            autocast has it.
     """
-    waves = table.new_empty(0)
-    return _launch(table.to(dtype), waves, offset_weight.float(), pixel, offset, share, layers, has_waves=False)
+    return _launch(table, None, offset_weight, neighbors, layers, dtype)
 
 
-def fused_waves(  # noqa: PLR0913, PLR0917
-    amplitude: Float[Tensor, 'pixels width'],
-    frequency: Float[Tensor, 'pixels width'],
-    phase: Float[Tensor, ' half'],
-    pixel: Int[Tensor, 'neighbors queries'],
-    offset: Float[Tensor, 'neighbors queries 2'],
-    share: Float[Tensor, 'neighbors queries'],
+def fused_waves(
+    amplitude: Float[Tensor, 'batch pixels width'],
+    frequency: Float[Tensor, 'batch entries half'],
+    phase: Float[Tensor, 'batch half'],
+    neighbors: Neighbors,
     layers: Sequence[Linear],
-    dtype: torch.dtype,
-) -> Float[Tensor, 'queries 3']:
+    dtype: torch.dtype | None = None,
+) -> Float[Tensor, 'batch queries 3']:
     """Colors of an LTE-like query: amplitudes times cosines and sines of frequency . offset + phase, layers, the blend.
 
     Args:
         amplitude: of the cosines, then of the sines.
-        frequency: in radians, along y and then along x; float32, as rounding it turns the waves.
+        frequency: in radians, along y of every LR pixel, then along x of every one.
         phase: in radians.
-        pixel, offset, share, layers, dtype: as for `fused_offsets`.
+        neighbors, layers, dtype: as for `fused_offsets`.
     """
-    turn = phase.float()
-    return _launch(amplitude.to(dtype), frequency.float(), turn, pixel, offset, share, layers, has_waves=True)
+    return _launch(amplitude, frequency, phase, neighbors, layers, dtype)
 
 
-def _launch(  # noqa: PLR0913, PLR0917
+def _launch(  # noqa: PLR0913
     table: Tensor,
-    waves: Tensor,
+    waves: Tensor | None,
     small: Tensor,
-    pixel: Tensor,
-    offset: Tensor,
-    share: Tensor,
+    neighbors: Neighbors,
     layers: Sequence[Linear],
-    *,
-    has_waves: bool,
+    dtype: torch.dtype | None,
 ) -> Tensor:
     from Models.Layers.fused_kernel import answer  # noqa: PLC0415  it needs Triton
 
-    neighbors, queries = pixel.shape
-    width = table.shape[1]
+    batch, pixels, width = table.shape
+    kind = dtype or _factors()
+    count, _, queries = neighbors.pixel.shape
+    # Images one behind the other, as if they were one.
+    image = torch.arange(batch, device=table.device)
+    pixel = (neighbors.pixel + (image * pixels)[:, None]).flatten(1).contiguous()
+    offset, share = (part.float().flatten(1, 2).contiguous() for part in (neighbors.offset, neighbors.weight))
     # Transposed, as a row of activations comes first in the product.
-    weights = torch.stack([weight.t() for weight, _ in layers[:-1]]).to(table.dtype).contiguous()
+    weights = torch.stack([weight.t() for weight, _ in layers[:-1]]).to(kind).contiguous()
     biases = torch.stack([bias for _, bias in layers[:-1]]).float().contiguous()
-    last, last_bias = layers[-1][0].float().contiguous(), layers[-1][1].float()
-    colors = share.new_empty(queries, 3, dtype=torch.float32)
-    block, warps = BLOCKS['float32' if table.dtype is torch.float32 else 'waves' if has_waves else 'offsets']
-    exact = table.dtype is torch.float32 and not torch.backends.cuda.matmul.allow_tf32
-    answer[(-(-queries // block),)](
-        table.contiguous(), waves, small.contiguous(), pixel.contiguous(), offset.contiguous(), share.contiguous(),
-        weights, biases, last, last_bias, colors, queries,
-        HALF=width // 2, LAYERS=len(layers) - 1, NEIGHBORS=neighbors, ROWS=block, HAS_WAVES=has_waves,
-        PRECISION='ieee' if exact else 'tf32', num_warps=warps, num_stages=1,
+    last, last_bias = layers[-1][0].float().contiguous(), layers[-1][1].float().contiguous()
+    colors = offset.new_empty(batch * queries, 3)
+    has_waves = waves is not None
+    block, warps = BLOCKS['float32' if kind is torch.float32 else 'waves' if has_waves else 'offsets']
+    may_round = kind is not torch.float32 or torch.backends.cuda.matmul.allow_tf32
+    answer[(-(-(batch * queries) // block),)](
+        table.to(kind).contiguous(), colors if waves is None else waves.float().contiguous(),
+        small.float().contiguous(), pixel, offset, share, weights, biases, last, last_bias, colors,
+        batch * queries, queries, pixels,
+        HALF=width // 2, LAYERS=len(layers) - 1, NEIGHBORS=count, ROWS=block, HAS_WAVES=has_waves,
+        PRECISION='tf32' if may_round else 'ieee', num_warps=warps, num_stages=1,
     )  # fmt: skip
-    return colors
+    return colors.unflatten(0, (batch, queries))
