@@ -3,8 +3,8 @@
 from typing import Annotated, Literal
 
 from Configuration.FrozenConfiguration import Count, Range
-from Configuration.ModelConfiguration import ModelConfiguration, Scale
 from Configuration.protocols import LIIF, PUBLISHED, Protocol, refuse_same_name
+from Configuration.settings.NetworkSettings import ModelConfiguration, Scale
 from Models.BenchmarkType import BenchmarkType
 from Models.QualityType import QualityType
 from Models.SavedModelType import SavedModelType

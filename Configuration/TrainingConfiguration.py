@@ -2,13 +2,12 @@ import copy
 import dataclasses
 from typing import Self
 
-from Configuration.losses import LossTerm
 from Configuration.settings.ComputationSettings import ComputationSettings
 from Configuration.settings.DataSettings import DataSettings
 from Configuration.settings.NetworkSettings import NetworkSettings
 from Configuration.settings.OptimizationSettings import OptimizationSettings
 from Configuration.settings.RunSettings import RunSettings
-from Configuration.settings.SamplingSettings import SamplingSettings
+from Configuration.settings.SamplingSettings import LossTerm, SamplingSettings
 from Configuration.settings.ValidationSettings import ValidationSettings
 
 __all__ = ['LossTerm', 'TrainingConfiguration']

@@ -1,6 +1,6 @@
 """Schedules of the learning rate, as values: `schedule = Cosine(minimum_rate=1e-6, warmup=5)`.
 
-What each says, `Orchestrators/Steps/schedules.py` does. A schedule is chosen for a learning rate and a number of
+What each says, `Orchestrators/Steps/optimization.py` does. A schedule is chosen for a learning rate and a number of
 epochs, which stay settings of their own; lengths inside of it are counted in epochs, or `counted='updates'`.
 """
 
@@ -117,22 +117,3 @@ class ReduceOnPlateau(BaseSchedule):
 
 
 Schedule: TypeAlias = Constant | MultiStep | Cosine | CosineRestarts | OneCycle | Cyclic | ReduceOnPlateau
-
-
-def check_schedule(schedule: Schedule, *, epochs: int, learning_rate: float) -> None:
-    """Refuse a schedule that does not fit the run.
-
-    Raises:
-        ValueError: naming the setting, what it was and what is allowed.
-    """
-    if isinstance(schedule, Cosine | CosineRestarts | Cyclic | ReduceOnPlateau):
-        lowest = schedule.minimum_rate
-        if lowest > learning_rate:
-            raise ValueError(
-                f'minimum_rate of the schedule must be at most learning_rate, got {lowest:g} and {learning_rate:g}.'
-            )
-    if schedule.counted == 'epochs' and schedule.warmup >= epochs:
-        raise ValueError(
-            f'warmup of the schedule must be less than epochs, got {schedule.warmup} and {epochs}: '
-            'the warm-up would never end.'
-        )

@@ -10,15 +10,14 @@ from Configuration.TrainingConfiguration import TrainingConfiguration
 from Datasets.loaders import EpochBatches, load_batches
 from Datasets.SampleSource import Batch, SampleSource
 from Models.SavedModelType import SavedModelType
-from Orchestrators.Pipelines.build import find_pipeline
 from Orchestrators.Pipelines.Pipeline import Pipeline, Validated, ValidationStoppedError
+from Orchestrators.Pipelines.SuperResolution import SuperResolution
 from Orchestrators.Prediction.trained_model import load_initial_weights
 from Orchestrators.Steps.Learner import Share
 from Orchestrators.Training.averages import RunningMean
 from Orchestrators.Training.failures import BatchNames, describe_failure, raise_if_out_of_memory
-from Orchestrators.Training.Pace import Pace
+from Orchestrators.Training.Pace import Pace, ProgressBar
 from Orchestrators.Training.Progress import Progress
-from Orchestrators.Training.ProgressBar import ProgressBar
 from Orchestrators.Training.resuming import checkpoint_to_continue, refuse_other_data
 from Orchestrators.Training.Run import Run
 from Orchestrators.Training.TrainingRecord import TrainingRecord, scalars_of
@@ -69,6 +68,13 @@ class TrainingOrchestrator:
             seed_apart(recipe.seed, ranks)
             _Training(recipe, pipeline, run, stop).run_to_the_end()
         return PathManager.checkpoint(folder, SavedModelType.Best)
+
+
+def find_pipeline(recipe: TrainingConfiguration) -> type[Pipeline]:
+    """The pipeline of a recipe's kind, to be called with the recipe and its run."""
+    match recipe:
+        case TrainingConfiguration():
+            return SuperResolution
 
 
 class _Training:

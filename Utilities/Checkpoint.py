@@ -14,8 +14,7 @@ from torch import Tensor
 
 from Utilities.files import TEMPORARY, replacing
 from Utilities.safe_reading import UnreadableError, read_torch_file
-from Utilities.torch_version import refuse_old_torch
-from Utilities.version import code_version
+from Utilities.version import code_version, refuse_old_torch
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from tqdm import tqdm
 
-from Utilities.torch_version import refuse_old_torch
+from Utilities.version import refuse_old_torch
 
 OUR_PACKAGES = ('Configuration', 'Models', 'Losses', 'Datasets', 'Orchestrators', 'Utilities', '__main__')
 

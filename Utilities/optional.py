@@ -9,7 +9,7 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-from Utilities.torch_version import refuse_old_torch
+from Utilities.version import refuse_old_torch
 
 
 class UnavailableError(RuntimeError):

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from Utilities.file_limits import OversizedError, refuse_oversized_archive, refuse_oversized_content
-from Utilities.torch_version import refuse_old_torch
+from Utilities.version import refuse_old_torch
 
 _READING_ERRORS = (
     OSError, RuntimeError, EOFError, KeyError, ValueError, TypeError, AttributeError, IndexError, MemoryError,

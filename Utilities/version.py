@@ -1,11 +1,14 @@
-"""Which code this is."""
+"""Which code this is, and which torch may read files that somebody else made."""
 
 import hashlib
 import subprocess
 from functools import cache
 from pathlib import Path
 
+import torch
+
 VERSION = '0.1.0'
+_OLDEST_TORCH = '2.10'
 
 
 @cache
@@ -35,3 +38,16 @@ def _hash_of_modules() -> str:
     for file in sorted(root.glob('[A-Z]*/**/*.py')):
         digest.update(f'{file.relative_to(root).as_posix()}\n'.encode() + file.read_bytes())
     return digest.hexdigest()[:7]
+
+
+def refuse_old_torch() -> None:
+    """Called before any checkpoint is read.
+
+    Raises:
+        ValueError: if torch is one whose `weights_only` can be got around by a file made for it.
+    """
+    if torch.__version__ < _OLDEST_TORCH:
+        raise ValueError(
+            f'torch is {torch.__version__}, whose weights_only lets a checkpoint run code of its own (CVE-2025-32434, '
+            'CVE-2026-24747); it must be at least 2.11: pip install --upgrade torch torchvision.'
+        )

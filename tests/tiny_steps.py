@@ -15,8 +15,8 @@ from Losses.WeightedSum import WeightedSum
 from Models import DecoderType, EncoderType, SamplingType
 from Models.Decoders import LIIF
 from Orchestrators.Steps.Learner import Learner, LearnerSettings, Share
+from Orchestrators.Steps.optimization import run_schedule
 from Orchestrators.Steps.ReconstructionStep import ReconstructionStep
-from Orchestrators.Steps.schedules import run_schedule
 from tests.tiny_networks import tiny
 from Utilities.Checkpoint import content_hash
 from Utilities.coordinates import coordinates_of, pixel_centers

@@ -3,7 +3,7 @@ from typing import Annotated
 
 from Configuration.FrozenConfiguration import Count, Range
 from Configuration.optimizers import Adam, Optimizer
-from Configuration.schedules import MultiStep, Schedule, check_schedule
+from Configuration.schedules import Cosine, CosineRestarts, Cyclic, MultiStep, ReduceOnPlateau, Schedule
 from Configuration.settings.RunSettings import RunSettings
 
 
@@ -52,4 +52,16 @@ class OptimizationSettings(RunSettings):
     def check(self) -> None:
         """Refuse a schedule that does not fit the run."""
         super().check()
-        check_schedule(self.schedule, epochs=self.epochs, learning_rate=self.learning_rate)
+        schedule = self.schedule
+        if isinstance(schedule, Cosine | CosineRestarts | Cyclic | ReduceOnPlateau):
+            lowest = schedule.minimum_rate
+            if lowest > self.learning_rate:
+                raise ValueError(
+                    'minimum_rate of the schedule must be at most learning_rate, got '
+                    f'{lowest:g} and {self.learning_rate:g}.'
+                )
+        if schedule.counted == 'epochs' and schedule.warmup >= self.epochs:
+            raise ValueError(
+                f'warmup of the schedule must be less than epochs, got {schedule.warmup} and {self.epochs}: '
+                'the warm-up would never end.'
+            )

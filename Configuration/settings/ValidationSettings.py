@@ -1,5 +1,5 @@
 from Configuration.FrozenConfiguration import Count, FrozenConfiguration
-from Configuration.ModelConfiguration import Scale
+from Configuration.settings.NetworkSettings import Scale
 from Models.BenchmarkType import BenchmarkType
 from Models.QualityType import QualityType
 

@@ -14,7 +14,7 @@ from Models.published_checkpoints.PublishedNetwork import PublishedNetwork
 from Models.published_checkpoints.recognition import of_study, recognise
 from Models.published_checkpoints.specifications import from_specification
 from Utilities.safe_reading import UnreadableError, read_torch_file
-from Utilities.torch_version import refuse_old_torch
+from Utilities.version import refuse_old_torch
 
 _WRAPPERS = ('module', '_orig_mod', '_fsdp_wrapped_module', '_checkpoint_wrapped_module')
 """Parts of keys that DataParallel and AveragedModel, torch.compile, FSDP and activation checkpointing put in."""

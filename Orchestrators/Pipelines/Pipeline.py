@@ -4,8 +4,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from torch import nn
-
 from Datasets.SampleSource import SampleSource
 from Orchestrators.Steps.TrainingStep import TrainingStep
 from Orchestrators.Training.curves import Panel
@@ -17,7 +15,7 @@ __all__ = ['Identity', 'Metric', 'Pipeline', 'Validated', 'ValidationStoppedErro
 
 
 class Pipeline(ABC):
-    """Samples, step, validation, deciding metrics, names. One is built per run, by `build.build_pipeline`.
+    """Samples, step, validation, deciding metrics, names. One is built per run, by the orchestrator.
 
     Of several processes each builds its own, all together: an error in one ends all. The constructor builds the step,
     whose weights come from the recipe's seed alone; data are read later, in `samples`, and only if there is something
@@ -81,8 +79,3 @@ class Pipeline(ABC):
         Args:
             best_epoch: to be marked among the validations.
         """
-
-
-def parameters_of(network: nn.Module) -> int:
-    """How many numbers it learns."""
-    return sum(parameter.numel() for parameter in network.parameters())

@@ -15,9 +15,9 @@ from Models.LossType import LossType
 from Models.Quality.QualityModel import QualityModel
 from Models.SamplingType import SamplingType
 from Models.SuperResolver import SuperResolver
-from Orchestrators.Pipelines.Pipeline import Identity, Pipeline, parameters_of
+from Orchestrators.Pipelines.Pipeline import Identity, Pipeline
 from Orchestrators.Prediction.file_names import run_folder
-from Orchestrators.Steps.build import build_learner
+from Orchestrators.Steps.Learner import build_learner
 from Orchestrators.Steps.ReconstructionStep import ReconstructionStep
 from Orchestrators.Training.curves import Curve, Panel
 from Orchestrators.Training.Run import Run
@@ -94,7 +94,7 @@ class SuperResolution(Pipeline):
         recipe, images = self._recipe, self._images
         scales = ', '.join(f'x{scale:g}' for scale in recipe.valid_scales)
         lines = [
-            f'{parameters_of(self.network):,} parameters. Training on {len(images)} pictures, '
+            f'{self.step.learner.size:,} parameters. Training on {len(images)} pictures, '
             f'{len(images) * recipe.repeat} samples per epoch in batches of {recipe.batch_size}; validating on '
             f'{self._validation.pictures} at {scales}.'
         ]

@@ -4,7 +4,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from Configuration.ModelConfiguration import ModelConfiguration
+from Configuration.settings.NetworkSettings import ModelConfiguration
 from Models.SavedModelType import SavedModelType
 from Utilities.PathManager import PathManager
 

@@ -13,9 +13,11 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
-from Orchestrators.Steps.schedules import RunningSchedule
+from Configuration.TrainingConfiguration import TrainingConfiguration
+from Orchestrators.Steps.optimization import RunningSchedule, build_optimizer, run_schedule
 from Orchestrators.Steps.Updater import Updater
 from Orchestrators.Steps.WeightAverage import WeightAverage
+from Utilities.devices import check_compiler
 from Utilities.distributed import ALONE, Ranks
 
 _LOGGER = logging.getLogger(__name__)
@@ -222,6 +224,11 @@ class Learner:
         return self.network if self._average is None else self._average.network
 
     @property
+    def size(self) -> int:
+        """How many numbers the network learns."""
+        return sum(parameter.numel() for parameter in self.network.parameters())
+
+    @property
     def rate(self) -> float:
         """The present step size."""
         return float(self.optimizer.param_groups[0]['lr'])
@@ -312,3 +319,28 @@ class Learner:
 def _channels_last(tensor: Tensor | None) -> Tensor | None:
     is_image = tensor is not None and tensor.ndim == 4  # noqa: PLR2004
     return tensor.contiguous(memory_format=torch.channels_last) if tensor is not None and is_image else tensor
+
+
+def build_learner(network: nn.Module, recipe: TrainingConfiguration, ranks: Ranks = ALONE) -> Learner:
+    """A network, on the device that it is to learn on, with the recipe's optimizer, schedule and settings.
+
+    Raises:
+        ValueError: for `compile` where nothing can be compiled.
+    """
+    device = next(network.parameters()).device
+    if recipe.compile:
+        check_compiler(device)
+    optimizer = build_optimizer(recipe.optimizer, network, recipe.learning_rate)
+    settings = LearnerSettings(
+        accumulate=recipe.accumulate,
+        clip_gradient=recipe.clip_gradient,
+        ema_decay=recipe.ema_decay,
+        precision=recipe.precision,
+        channels_last=recipe.channels_last,
+        compile=recipe.compile,
+    )
+
+    def make_schedule(updates_per_epoch: int) -> RunningSchedule:
+        return run_schedule(recipe.schedule, optimizer, epochs=recipe.epochs, updates_per_epoch=updates_per_epoch)
+
+    return Learner(network, optimizer, make_schedule, settings, ranks)

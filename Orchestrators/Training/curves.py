@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from Orchestrators.Training.MetricsTable import EPOCH, SAMPLES_SEEN
 from Utilities.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+EPOCH = 'epoch'
+SAMPLES_SEEN = 'samples_seen'
 
 # Okabe and Ito's colors, https://jfly.uni-koeln.de/color/, which the color-blind can tell apart, without yellow, which
 # nobody can see on white. Line styles change as well, for those who print in gray.

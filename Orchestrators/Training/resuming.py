@@ -24,8 +24,8 @@ from Configuration.schedules import (
 from Configuration.TrainingConfiguration import TrainingConfiguration
 from Models.Decoders.Decoder import Decoder
 from Models.SavedModelType import SavedModelType
-from Orchestrators.Training.MetricsTable import EPOCH, MetricsTable
 from Orchestrators.Training.Progress import Identity
+from Orchestrators.Training.TrainingRecord import EPOCH, MetricsTable
 from Utilities.Checkpoint import Checkpoint, CheckpointError, content_hash, remove_leftovers
 from Utilities.devices import describe_computation
 from Utilities.find_class import find_class

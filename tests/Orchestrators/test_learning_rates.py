@@ -30,7 +30,7 @@ from Configuration.schedules import (
 from Configuration.TrainingConfiguration import TrainingConfiguration
 from Models import RecipeType
 from Orchestrators.Steps.Learner import Learner
-from Orchestrators.Steps.schedules import RunningSchedule, run_schedule
+from Orchestrators.Steps.optimization import RunningSchedule, run_schedule
 from Orchestrators.Steps.TrainingStep import TrainingStep
 from Orchestrators.Training.resuming import schedule_of
 

@@ -138,7 +138,7 @@ def test_each_setting_changes_the_result(setting: dict[str, Any]) -> None:
     ],
 )
 def test_none_of_the_settings_may_change_on_the_way(setting: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr('Orchestrators.Steps.build.check_compiler', lambda _: None)
+    monkeypatch.setattr('Orchestrators.Steps.Learner.check_compiler', lambda _: None)
     train('run', epochs=1)
     ((name, value),) = setting.items()
     with pytest.raises(ValueError, match=f'  {name}: .* in the file, {value!r} in the recipe'):

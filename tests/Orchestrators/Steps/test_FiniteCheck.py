@@ -15,7 +15,7 @@ from Datasets.TrainingCrops import TrainingBatch
 from Models import DecoderType
 from Orchestrators.Steps.FiniteCheck import FiniteCheck, NotFiniteError
 from Orchestrators.Training.averages import RunningMean
-from Orchestrators.Training.ProgressBar import ProgressBar
+from Orchestrators.Training.Pace import ProgressBar
 from tests.tiny_steps import TinyStep, tiny_batch, tiny_step, weights_of
 
 CPU = torch.device('cpu')
@@ -186,7 +186,7 @@ def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_deferred_nothing_waits_between_prints(
     decoder: DecoderType, precision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr('Orchestrators.Training.ProgressBar._SECONDS_BETWEEN_READOUTS', 1000)
+    monkeypatch.setattr('Orchestrators.Training.Pace._SECONDS_BETWEEN_READOUTS', 1000)
     as_on_a_gpu(monkeypatch)
     step = tiny_step(
         decoder=decoder,
@@ -205,7 +205,7 @@ def test_waiting_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     # Not Adam's, which on a CPU reads how often it stepped.
     spot = tiny_step(optimizer=torch.optim.SGD)
     assert waits_of(spot, [tiny_batch()])['aten::_local_scalar_dense'] == 1
-    monkeypatch.setattr('Orchestrators.Training.ProgressBar._SECONDS_BETWEEN_READOUTS', 0)
+    monkeypatch.setattr('Orchestrators.Training.Pace._SECONDS_BETWEEN_READOUTS', 0)
     assert waits_of(tiny_step(fused=True), [tiny_batch()])['item'] == 2
 
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from Configuration import Adam, AdamW, TrainSimple
 from Configuration.optimizers import Optimizer
-from Orchestrators.Steps.build import build_optimizer
+from Orchestrators.Steps.optimization import build_optimizer
 
 GRADIENTS = [(0.5, -2.0), (0.25, 1.0), (-1.0, 0.125)]
 

@@ -9,8 +9,8 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from Configuration.schedules import Constant, Cosine, CosineRestarts, Cyclic, MultiStep, ReduceOnPlateau
-from Orchestrators.Steps import schedules
-from Orchestrators.Steps.schedules import RunningSchedule, run_schedule
+from Orchestrators.Steps import optimization as schedules
+from Orchestrators.Steps.optimization import RunningSchedule, run_schedule
 
 
 def optimizer_with(rate: float) -> Optimizer:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from Orchestrators.Training.MetricsTable import MetricsTable
+from Orchestrators.Training.TrainingRecord import MetricsTable
 
 FILE = Path('metrics.csv')
 

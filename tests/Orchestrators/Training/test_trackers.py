@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from Models import TrackerType
-from Orchestrators.Training.tracking import Trackers
+from Orchestrators.Training.Run import Trackers
 
 RUN = Path('model_states_EDSR_LIIF_Tiny_Patch_8_Scale_1_2')
 PICTURE = np.full((4, 6, 3), 200, np.uint8)

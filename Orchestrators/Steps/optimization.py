@@ -1,4 +1,4 @@
-"""Schedules of the learning rate at work: torch's, with a warm-up before any of them.
+"""Optimizers and schedules of the learning rate at work: torch's, with a warm-up before any schedule.
 
 Only those of torch's whose rates do not depend on the way there are used, so that a resumed run has the same rates to
 the last bit; `CosineAnnealingLR`, for one, computes each rate from the one before. Each function sets the rate that its
@@ -7,7 +7,8 @@ schedule begins with.
 
 from typing import Any
 
-from torch.optim import Optimizer
+import torch
+from torch import nn
 from torch.optim.lr_scheduler import (
     CosineAnnealingWarmRestarts,
     CyclicLR,
@@ -17,6 +18,7 @@ from torch.optim.lr_scheduler import (
     ReduceLROnPlateau,
 )
 
+from Configuration.optimizers import Adam, AdamW, Optimizer
 from Configuration.schedules import (
     Constant,
     Cosine,
@@ -27,6 +29,26 @@ from Configuration.schedules import (
     ReduceOnPlateau,
     Schedule,
 )
+
+
+def build_optimizer(optimizer: Optimizer, network: nn.Module, learning_rate: float) -> torch.optim.Optimizer:
+    """torch's, of all the network's weights."""
+    device = next(network.parameters()).device
+    # On a GPU the fused one, which can skip an update there; on a CPU it saves 0.4 % of a step and rounds otherwise.
+    fused = True if device.type == 'cuda' else None
+    match optimizer:
+        case Adam():
+            kind: type[torch.optim.Adam | torch.optim.AdamW] = torch.optim.Adam
+        case AdamW():
+            kind = torch.optim.AdamW
+    return kind(
+        network.parameters(),
+        lr=learning_rate,
+        betas=optimizer.betas,
+        eps=optimizer.epsilon,
+        weight_decay=optimizer.weight_decay,
+        fused=fused,
+    )
 
 
 class RunningSchedule:
@@ -98,7 +120,9 @@ class RunningSchedule:
             group['lr'] = part * rate
 
 
-def run_schedule(schedule: Schedule, optimizer: Optimizer, *, epochs: int, updates_per_epoch: int) -> RunningSchedule:
+def run_schedule(
+    schedule: Schedule, optimizer: torch.optim.Optimizer, *, epochs: int, updates_per_epoch: int
+) -> RunningSchedule:
     """Begin a schedule, whose lengths become steps: epochs, or updates where the rate changes with each.
 
     Args:
@@ -137,17 +161,17 @@ def run_schedule(schedule: Schedule, optimizer: Optimizer, *, epochs: int, updat
     return RunningSchedule(scheduler, per_update=per_update, warmup_steps=warmup, warmup_start=schedule.warmup_start)
 
 
-def multi_step(optimizer: Optimizer, milestones: tuple[int, ...], gamma: float) -> LRScheduler:
+def multi_step(optimizer: torch.optim.Optimizer, milestones: tuple[int, ...], gamma: float) -> LRScheduler:
     """Multiply the rate by `gamma` after each step named in `milestones`."""
     return MultiStepLR(optimizer, milestones=list(milestones), gamma=gamma)
 
 
-def cosine(optimizer: Optimizer, steps: int, minimum: float) -> LRScheduler:
+def cosine(optimizer: torch.optim.Optimizer, steps: int, minimum: float) -> LRScheduler:
     """Half a cosine wave from the optimizer's rate to `minimum`, which it would reach after `steps` steps."""
     return CosineAnnealingWarmRestarts(optimizer, T_0=steps, eta_min=minimum)
 
 
-def cosine_restarts(optimizer: Optimizer, first: int, growth: int, minimum: float) -> LRScheduler:
+def cosine_restarts(optimizer: torch.optim.Optimizer, first: int, growth: int, minimum: float) -> LRScheduler:
     """As `cosine`, over again after `first` steps, and then after periods each `growth` times as long as the last.
 
     SGDR: Loshchilov, Hutter, ICLR 2017, https://arxiv.org/abs/1608.03983.
@@ -155,7 +179,7 @@ def cosine_restarts(optimizer: Optimizer, first: int, growth: int, minimum: floa
     return CosineAnnealingWarmRestarts(optimizer, T_0=first, T_mult=growth, eta_min=minimum)
 
 
-def one_cycle(optimizer: Optimizer, steps: int) -> LRScheduler:
+def one_cycle(optimizer: torch.optim.Optimizer, steps: int) -> LRScheduler:
     """From 1/25 of the optimizer's rate up to it in three tenths of `steps`, then down to 1/250 000 of it.
 
     Smith, Topin 2017, https://arxiv.org/abs/1708.07120, with torch's numbers; momentum stays as it is.
@@ -164,7 +188,7 @@ def one_cycle(optimizer: Optimizer, steps: int) -> LRScheduler:
     return OneCycleLR(optimizer, max_lr=peak, total_steps=steps, cycle_momentum=False)
 
 
-def cyclic(optimizer: Optimizer, period: int, minimum: float) -> LRScheduler:
+def cyclic(optimizer: torch.optim.Optimizer, period: int, minimum: float) -> LRScheduler:
     """From `minimum` linearly up to the optimizer's rate and down again, once in `period` steps.
 
     Smith, WACV 2017, https://arxiv.org/abs/1506.01186; momentum stays as it is.
@@ -175,6 +199,6 @@ def cyclic(optimizer: Optimizer, period: int, minimum: float) -> LRScheduler:
     return CyclicLR(optimizer, base_lr=minimum, max_lr=peak, step_size_up=half, cycle_momentum=False)
 
 
-def reduce_on_plateau(optimizer: Optimizer, gamma: float, patience: int, minimum: float) -> LRScheduler:
+def reduce_on_plateau(optimizer: torch.optim.Optimizer, gamma: float, patience: int, minimum: float) -> LRScheduler:
     """Multiply the rate by `gamma` when more than `patience` validations in a row have not beaten the best score."""
     return ReduceLROnPlateau(optimizer, mode='max', factor=gamma, patience=patience, threshold=0, min_lr=minimum, eps=0)
