@@ -15,9 +15,9 @@ from Datasets.pairing import find_partners
 from Datasets.target_size import reduce_to_size, refuse_smaller
 from Models.BenchmarkType import BenchmarkType
 from Utilities.color_profiles import to_srgb
+from Utilities.coordinates import AnyScale, scale_per_axis, scale_text
 from Utilities.images import ImageError, Pixels, read_header, read_image, to_tensor
 from Utilities.resize import ResizeConvention, resize
-from Utilities.scales import AnyScale, scale_per_axis, scale_text
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -8,9 +8,9 @@ from typing import Literal
 
 from Datasets.photographs import photograph_files
 from Models.BenchmarkType import BenchmarkType
+from Utilities.coordinates import AnyScale, scale_text
 from Utilities.images import EXTENSIONS
 from Utilities.PathManager import PathManager
-from Utilities.scales import AnyScale, scale_text
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,8 +6,8 @@ from typing import TypeVar
 
 from Datasets.BenchmarkImages import BenchmarkImages
 from Utilities.color_profiles import to_srgb
+from Utilities.coordinates import AnyScale, scale_text
 from Utilities.images import ImageError, Pixels, read_image
-from Utilities.scales import AnyScale, scale_text
 
 Scale = TypeVar('Scale', bound=AnyScale)
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from Datasets.benchmarks import list_pictures
+from Utilities.coordinates import AnyScale, scale_per_axis, scale_text
+from Utilities.files import list_problems
 from Utilities.images import ImageError, read_header, read_image
-from Utilities.problems import list_problems
-from Utilities.scales import AnyScale, scale_per_axis, scale_text
 
 
 def find_partners(hr_files: Sequence[Path], lr_folder: str | Path, scale: AnyScale) -> list[Path]:

@@ -38,11 +38,11 @@ from Orchestrators.Prediction.self_ensemble import self_ensembled
 from Orchestrators.Prediction.strategies import bicubic, predictor_of
 from Orchestrators.Prediction.trained_model import TrainedModel, load_trained_model
 from Utilities.Checkpoint import CheckpointError
+from Utilities.coordinates import AnyScale, scale_text
 from Utilities.devices import allow_tf32, choose_device
 from Utilities.distributed import Ranks
 from Utilities.images import Pixels, to_pixels, write_png
 from Utilities.reports import MISSING, format_number, format_table
-from Utilities.scales import AnyScale, scale_text
 from Utilities.version import code_version
 
 _LOGGER = logging.getLogger(__name__)

@@ -1,9 +1,9 @@
-"""Files that are whole or not there."""
+"""Files that are whole or not there, and what to say of many that are wrong."""
 
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 TEMPORARY = '.tmp-'
@@ -58,3 +58,13 @@ def _keep_as(path: Path, previous: Path) -> None:
         os.replace(temporary, previous)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+_SHOWN = 20
+
+
+def list_problems(problems: Sequence[str]) -> str:
+    """One indented line for each of the first twenty, each on a line of its own, and how many more there are."""
+    shown = [f'\n  {problem}' for problem in problems[:_SHOWN]]
+    more = f'\n  and {len(problems) - _SHOWN} more' if len(problems) > _SHOWN else ''
+    return ''.join(shown) + more

@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from Models.SuperResolver import SuperResolver
+from Utilities.coordinates import AnyScale, scale_per_axis
 from Utilities.memory import peak_memory_of
-from Utilities.scales import AnyScale, scale_per_axis
 
 _LOGGER = logging.getLogger(__name__)
 _WARM_UPS = 2

@@ -20,8 +20,8 @@ from Orchestrators.Evaluation.evaluation import Evaluated
 from Orchestrators.Evaluation.scoring import ScoreColor
 from Orchestrators.Prediction.self_ensemble import Views
 from Orchestrators.Prediction.strategies import Predictor
-from Utilities.problems import list_problems
-from Utilities.scales import AnyScale, scale_text
+from Utilities.coordinates import AnyScale, scale_text
+from Utilities.files import list_problems
 
 _LOGGER = logging.getLogger(__name__)
 _SMALL_PX = 512

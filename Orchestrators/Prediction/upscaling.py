@@ -19,9 +19,9 @@ from Orchestrators.Prediction.trained_model import load_trained_model
 from Orchestrators.Prediction.upscaled_pictures import is_tiff, refuse_without_memory, write_upscaled
 from Utilities.command_line import RunFailedError
 from Utilities.devices import choose_device
+from Utilities.files import list_problems
 from Utilities.images import Photo, read_header, read_image
 from Utilities.PathManager import PathManager
-from Utilities.problems import list_problems
 
 _LOGGER = logging.getLogger(__name__)
 _SMALLEST, _LARGEST = 0.05, 64.0

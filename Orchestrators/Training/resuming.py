@@ -28,9 +28,9 @@ from Orchestrators.Training.Progress import Identity
 from Orchestrators.Training.TrainingRecord import EPOCH, MetricsTable
 from Utilities.Checkpoint import Checkpoint, CheckpointError, content_hash, remove_leftovers
 from Utilities.devices import describe_computation
+from Utilities.files import list_problems
 from Utilities.find_class import find_class
 from Utilities.PathManager import PathManager
-from Utilities.problems import list_problems
 
 _LOGGER = logging.getLogger(__name__)
 

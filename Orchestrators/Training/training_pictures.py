@@ -8,14 +8,13 @@ from typing import NamedTuple
 from Configuration.TrainingConfiguration import TrainingConfiguration
 from Datasets.checks import check_pictures
 from Datasets.EqualPictures import EqualPictures, entry_of, fingerprint
-from Datasets.ImageFolder import ImageFolder
+from Datasets.ImageFolder import ImageFolder, find_training_files
 from Datasets.picture_stores import PicturesInMemory, PicturesInTheirFiles, PictureStore
 from Datasets.PicturesOnDisk import PicturesOnDisk
-from Datasets.training_files import find_training_files
 from Orchestrators.Training.Validation import Validation
+from Utilities.files import list_problems
 from Utilities.images import Pixels
 from Utilities.PathManager import PathManager
-from Utilities.problems import list_problems
 
 _LOGGER = logging.getLogger(__name__)
 

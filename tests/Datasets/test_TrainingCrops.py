@@ -13,8 +13,7 @@ from Datasets import TrainingCrops as training_crops_module
 from Datasets.ImageFolder import ImageFolder
 from Datasets.loaders import EpochBatches, load_batches
 from Datasets.picture_stores import PicturesInTheirFiles
-from Datasets.TrainingCrops import Position, TrainingBatch, TrainingCrops, arrange_pixels
-from Datasets.Turn import Turn
+from Datasets.TrainingCrops import Position, TrainingBatch, TrainingCrops, Turn, arrange_pixels
 from Models import SamplingType
 from tests.conftest import PictureMaker
 from Utilities.coordinates import coordinates_of, pixel_centers

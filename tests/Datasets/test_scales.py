@@ -13,9 +13,9 @@ from Datasets.BenchmarkImages import BenchmarkImages
 from Datasets.target_size import scale_to_size
 from Models import BenchmarkType
 from tests.conftest import PictureMaker, smooth_picture
+from Utilities.coordinates import scale_text
 from Utilities.images import to_pixels
 from Utilities.resize import resize
-from Utilities.scales import scale_text
 
 HEIGHT, WIDTH = 65, 78
 

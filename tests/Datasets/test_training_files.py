@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from Datasets.training_files import find_training_files
+from Datasets.ImageFolder import find_training_files
 from Models import BenchmarkType
 from tests.conftest import PictureMaker
 

@@ -13,8 +13,8 @@ from PIL import Image
 from Configuration import LossTerm
 from Models import LossType, QualityType, SamplingType, SavedModelType, TrackerType
 from Orchestrators.Prediction.file_names import checkpoint_path
+from Orchestrators.Training import Run as run_module
 from Orchestrators.Training import TrainingRecord as record_module
-from Orchestrators.Training import tracking
 from Orchestrators.Training.Trackers.Tracker import Tracker
 from Orchestrators.TrainingOrchestrator import TrainingOrchestrator
 from tests.conftest import PictureMaker
@@ -80,7 +80,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[Any]]:
     def find(*_: object) -> type[Tracker]:
         return Recorded
 
-    monkeypatch.setattr(tracking, 'find_class', find)
+    monkeypatch.setattr(run_module, 'find_class', find)
     return lambda kind: [what for word, what in Recorded.told if word == kind]
 
 
