@@ -3,7 +3,7 @@ from typing import Annotated
 
 from Configuration.FrozenConfiguration import Count, Range
 from Configuration.optimizers import Adam, Optimizer
-from Configuration.schedules import Cosine, CosineRestarts, Cyclic, MultiStep, ReduceOnPlateau, Schedule
+from Configuration.schedules import MultiStep, Schedule
 from Configuration.settings.RunSettings import RunSettings
 
 
@@ -53,13 +53,11 @@ class OptimizationSettings(RunSettings):
         """Refuse a schedule that does not fit the run."""
         super().check()
         schedule = self.schedule
-        if isinstance(schedule, Cosine | CosineRestarts | Cyclic | ReduceOnPlateau):
-            lowest = schedule.minimum_rate
-            if lowest > self.learning_rate:
-                raise ValueError(
-                    'minimum_rate of the schedule must be at most learning_rate, got '
-                    f'{lowest:g} and {self.learning_rate:g}.'
-                )
+        lowest = getattr(schedule, 'minimum_rate', 0.0)
+        if lowest > self.learning_rate:
+            raise ValueError(
+                f'minimum_rate of the schedule must be at most learning_rate, {self.learning_rate:g}, got {lowest:g}.'
+            )
         if schedule.counted == 'epochs' and schedule.warmup >= self.epochs:
             raise ValueError(
                 f'warmup of the schedule must be less than epochs, got {schedule.warmup} and {self.epochs}: '

@@ -97,7 +97,7 @@ def test_published_protocols(
         ({'sampling': SamplingType.Window, 'queries': 60}, 'square number for SamplingType.Window, such as 49 or 64'),
         ({'sampling': SamplingType.Crop, 'queries': 64}, 'queries has no effect with SamplingType.Crop'),
         ({'input_patch': 9, 'scale_range': (1.15, 2), 'queries': 105}, 'queries must be at most 100'),
-        ({'schedule': Cosine(1e-3)}, 'minimum_rate of the schedule must be at most learning_rate, got 0.001 and'),
+        ({'schedule': Cosine(1e-3)}, 'minimum_rate of the schedule must be at most learning_rate, 0.0004, got 0.001'),
         ({'schedule': Constant(warmup=100)}, 'warmup of the schedule must be less than epochs, got 100 and 100'),
     ],
 )

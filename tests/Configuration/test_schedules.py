@@ -1,12 +1,24 @@
 """Schedules are values that check themselves; what they compute is tested in tests/Orchestrators/Steps."""
 
+import dataclasses
 import pickle
+import typing
 from typing import Any
 
 import pytest
 
+import Configuration
 from Configuration import Constant, Cosine, CosineRestarts, MultiStep, ReduceOnPlateau, TrainSimple
-from Configuration.schedules import BaseSchedule
+from Configuration.schedules import BaseSchedule, Schedule
+from Configuration.settings.RunSettings import RunSettings
+
+
+def test_every_schedule_is_offered_and_says_what_it_depends_on() -> None:
+    kinds = typing.get_args(Schedule)
+    assert set(kinds) == set(BaseSchedule.__subclasses__())
+    for kind in kinds:
+        assert getattr(Configuration, kind.__name__) is kind
+        assert set(kind.decisive) <= {field.name for field in dataclasses.fields(RunSettings)}  # type: ignore[arg-type]
 
 
 def test_a_schedule_is_a_value_that_may_be_given_by_position() -> None:
