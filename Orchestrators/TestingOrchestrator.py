@@ -269,15 +269,13 @@ class _PictureTest:
 
     def __call__(self, index: int) -> tuple[Evaluated, Pixels | None]:
         task = self._task
-        result = next(
-            evaluate(
-                self._method.predict,
-                [task.images[index]],
-                self._metrics,
-                color=task.color,
-                border_px=task.border_px,
-                rounds_to_8_bits=task.protocol.rounds_to_8_bits,
-            )
+        result = evaluate(
+            self._method.predict,
+            task.images[index],
+            self._metrics,
+            color=task.color,
+            border_px=task.border_px,
+            rounds_to_8_bits=task.protocol.rounds_to_8_bits,
         )
         # One picture tells; a second would cost as much again.
         difference = None if self._is_measured else self._method.difference_from_whole(result)

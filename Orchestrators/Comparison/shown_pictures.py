@@ -105,7 +105,7 @@ class ShownPictures:
 
     def _picture(self, row: PictureRow, test: Test, pair: TestPair) -> Pixels:
         if row.method == BICUBIC:
-            return to_pixels(bicubic(pair.lr, (pair.hr.shape[2], pair.hr.shape[3]))[0])
+            return to_pixels(bicubic(pair.lr, (pair.hr.shape[2], pair.hr.shape[3])).image[0])
         saved = (row.file or Path()).parent / row.pictures_folder / f'{pair.name}.png'
         if saved.is_file() and _is_the_scored_one(to_tensor(read_image(saved).pixels)[None], row, pair):
             return read_image(saved).pixels

@@ -5,7 +5,7 @@ import logging
 import math
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from jaxtyping import Float
@@ -15,8 +15,7 @@ from Datasets.BenchmarkImages import TestPair
 from Models.Quality.QualityModel import QualityModel, UnavailableError
 from Models.QualityType import QualityType
 from Orchestrators.Evaluation.scoring import ScoreColor, in_color, shave
-from Orchestrators.Prediction.prediction import naming
-from Orchestrators.Prediction.strategies import Exactness, Predictor, exactness_of
+from Orchestrators.Prediction.prediction import Exactness, Predictor, naming
 from Utilities.find_class import find_class
 
 _LOGGER = logging.getLogger(__name__)
@@ -61,33 +60,32 @@ def build_metrics(kinds: Iterable[QualityType], device: torch.device) -> Metrics
 
 def evaluate(  # noqa: PLR0913
     predict: Predictor,
-    images: Iterable[TestPair],
+    pair: TestPair,
     metrics: Metrics,
     *,
     color: ScoreColor,
     border_px: int,
     rounds_to_8_bits: bool = False,
-) -> Iterator[Evaluated]:
-    """Predict and score one picture after the other.
+) -> Evaluated:
+    """Predict and score a picture.
 
     Args:
         predict: from LR image and size to image.
-        images: the pictures at one scale.
+        pair: the picture at one scale.
         metrics: from `build_metrics`.
         color: what the protocol compares; a metric that needs RGB gets RGB all the same.
         border_px: pixels shaved off each side before comparing.
         rounds_to_8_bits: compare what a file would hold; the picture that is handed on is not rounded.
     """
-    for pair in images:
-        start = time.perf_counter()
-        lr_size, size = (pair.lr.shape[2], pair.lr.shape[3]), (pair.hr.shape[2], pair.hr.shape[3])
-        with naming(pair.name, lr_size, size):
-            sr = predict(pair.lr, size)
-        seconds = time.perf_counter() - start
-        compared = (sr * 255).round() / 255 if rounds_to_8_bits else sr
-        scores = score(compared, pair.hr, metrics, color=color, border_px=border_px)
-        exactness = exactness_of(predict, lr_size, size)
-        yield Evaluated(pair.name, pair.lr, sr, pair.hr, scores, seconds, exactness)
+    start = time.perf_counter()
+    lr_size, size = (pair.lr.shape[2], pair.lr.shape[3]), (pair.hr.shape[2], pair.hr.shape[3])
+    with naming(pair.name, lr_size, size):
+        prediction = predict(pair.lr, size)
+    seconds = time.perf_counter() - start
+    sr = prediction.image
+    compared = (sr * 255).round() / 255 if rounds_to_8_bits else sr
+    scores = score(compared, pair.hr, metrics, color=color, border_px=border_px)
+    return Evaluated(pair.name, pair.lr, sr, pair.hr, scores, seconds, prediction.exactness)
 
 
 @torch.inference_mode()

@@ -18,8 +18,8 @@ from Models.DecoderType import DecoderType
 from Models.SuperResolver import SuperResolver
 from Orchestrators.Evaluation.evaluation import Evaluated
 from Orchestrators.Evaluation.scoring import ScoreColor
+from Orchestrators.Prediction.prediction import Predictor
 from Orchestrators.Prediction.self_ensemble import Views
-from Orchestrators.Prediction.strategies import Predictor
 from Utilities.coordinates import AnyScale, scale_text
 from Utilities.files import list_problems
 
@@ -78,7 +78,7 @@ class Method:
         height, width = result.sr.shape[2:]
         if self.whole is None or result.exactness == 'exact' or max(height, width) > _SMALL_PX:
             return None
-        difference = (self.whole(result.lr, (height, width)) - result.sr).abs().max().item()
+        difference = (self.whole(result.lr, (height, width)).image - result.sr).abs().max().item()
         _LOGGER.info(
             '%s, %dx%d pixels: approximate, differs from the whole by up to %.2g (of 1).',
             result.name, width, height, difference,

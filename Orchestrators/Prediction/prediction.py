@@ -4,7 +4,7 @@ import contextlib
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -17,8 +17,26 @@ from Utilities.memory import ChunkMemoryError, is_out_of_memory
 
 _LOGGER = logging.getLogger(__name__)
 
-Predictor = Callable[[Float[Tensor, '1 3 h w'], tuple[int, int]], Float[Tensor, '1 3 height width']]
-"""From an LR image in [0, 1] and a size (height, width) to an image of that size in [0, 1]."""
+Exactness = Literal['exact', 'approximate']
+
+
+class Prediction(NamedTuple):
+    """What a predictor makes of an LR image."""
+
+    image: Float[Tensor, '1 3 height width']
+    """In [0, 1], in the computer's memory."""
+
+    why: str | None = None
+    """Why it differs by more than rounding from what comes of the whole LR image at once; None: it does not."""
+
+    @property
+    def exactness(self) -> Exactness:
+        """Whether it is, up to rounding, what comes of the whole."""
+        return 'exact' if self.why is None else 'approximate'
+
+
+Predictor = Callable[[Float[Tensor, '1 3 h w'], tuple[int, int]], Prediction]
+"""From an LR image in [0, 1] and a size (height, width) to an image of that size."""
 
 
 @contextlib.contextmanager
@@ -61,12 +79,18 @@ class NetworkPredictor(ABC):
         self.queries_per_chunk = queries_per_chunk
         self._has_told = False
 
-    def __call__(self, lr: Float[Tensor, '1 3 h w'], size: tuple[int, int]) -> Float[Tensor, '1 3 height width']:
-        """The picture, in the computer's memory."""
+    def __call__(self, lr: Float[Tensor, '1 3 h w'], size: tuple[int, int]) -> Prediction:
+        """The whole picture."""
+        lr_size = (lr.shape[2], lr.shape[3])
         sr = lr.new_empty(1, 3, *size, device='cpu')
-        for rows, columns, colors in self.pieces(lr, size, HeldMemory(always=sr.nbytes)):
+        chosen = self.chosen(lr_size, size, HeldMemory(always=sr.nbytes))
+        for rows, columns, colors in chosen.pieces(lr, size):
             sr[:, :, rows.start : rows.stop, columns.start : columns.stop] = colors
-        return sr
+        return Prediction(sr, chosen.why_approximate(lr_size, size))
+
+    def chosen(self, lr_size: tuple[int, int], size: tuple[int, int], held: HeldMemory) -> 'NetworkPredictor':
+        """The predictor that makes a picture of these sizes: this one, unless it plans."""
+        return self
 
     @abstractmethod
     def pieces(

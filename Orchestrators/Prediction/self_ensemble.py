@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from Orchestrators.Prediction.strategies import MayApproximate, Predictor
+from Orchestrators.Prediction.prediction import Prediction, Predictor
 
 Views = Literal[1, 4, 8]
 
@@ -35,22 +35,17 @@ class SelfEnsemble:
         self._predict = predict
         self._views = views
 
-    def __call__(self, lr: Float[Tensor, '1 3 h w'], size: tuple[int, int]) -> Float[Tensor, '1 3 height width']:
+    def __call__(self, lr: Float[Tensor, '1 3 h w'], size: tuple[int, int]) -> Prediction:
         total: Tensor | None = None
+        why: str | None = None
         for view in range(self._views):
             seen = self._predict(_turned(lr, view).contiguous(), _turned_size(size, view))
-            back = _turned_back(seen, view)
+            why = why or seen.why
+            back = _turned_back(seen.image, view)
             # In place, as a large picture and its sum are all that may have been reckoned with.
             total = back.clone() if total is None else total.add_(back)
         assert total is not None
-        return total.div_(self._views)
-
-    def why_approximate(self, lr_size: tuple[int, int], size: tuple[int, int]) -> str | None:
-        """Why such a picture, or it on its side, differs from the whole by more than rounding; None: it does not."""
-        if not isinstance(self._predict, MayApproximate):
-            return None
-        upright = self._predict.why_approximate(lr_size, size)
-        return upright or self._predict.why_approximate(_turned_size(lr_size, 1), _turned_size(size, 1))
+        return Prediction(total.div_(self._views), why)
 
 
 def _turned(image: Float[Tensor, '1 3 h w'], view: int) -> Float[Tensor, '1 3 _ _']:

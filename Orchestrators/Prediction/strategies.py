@@ -3,7 +3,6 @@
 import itertools
 import logging
 from collections.abc import Iterator
-from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -13,24 +12,13 @@ from Models.SuperResolver import SuperResolver
 from Models.TestingStrategy import TestingStrategy
 from Orchestrators.Prediction.memory_plan import HeldMemory, MemoryPlanner, Plan
 from Orchestrators.Prediction.patches import Span, split_axis
-from Orchestrators.Prediction.prediction import NetworkPredictor, Piece, Predictor, WholePredictor
+from Orchestrators.Prediction.prediction import NetworkPredictor, Piece, Prediction, WholePredictor
 from Utilities.coordinates import Crop
 from Utilities.images import to_pixels, to_tensor
 from Utilities.memory import ChunkMemoryError
 from Utilities.resize import resize
 
 _LOGGER = logging.getLogger(__name__)
-
-Exactness = Literal['exact', 'approximate']
-"""Whether a picture is, up to rounding, the one that the network makes of the whole picture at once."""
-
-
-@runtime_checkable
-class MayApproximate(Protocol):
-    """A predictor that does not always make the picture that comes of the whole."""
-
-    def why_approximate(self, lr_size: tuple[int, int], size: tuple[int, int]) -> str | None:
-        """Why such a picture differs from the whole by more than rounding; None: it does not."""
 
 
 def predictor_of(  # noqa: PLR0913
@@ -69,13 +57,6 @@ def predictor_of(  # noqa: PLR0913
             side, halo = _side(tile_side), model.receptive_field
             margin = overlap if overlap is not None else side // 2 if halo is None else halo
             return TilePredictor(model, queries_per_chunk, side, margin)
-
-
-def exactness_of(predict: Predictor, lr_size: tuple[int, int], size: tuple[int, int]) -> Exactness:
-    """Whether a predictor makes, of an LR image of one size, the picture that comes of the whole."""
-    if isinstance(predict, MayApproximate) and predict.why_approximate(lr_size, size) is not None:
-        return 'approximate'
-    return 'exact'
 
 
 class TilePredictor(NetworkPredictor):
@@ -170,24 +151,19 @@ class PlannedPredictor(NetworkPredictor):
         super().__init__(model, None)
         self._planner = planner
         self._by_plan: dict[Plan, NetworkPredictor] = {}
-        self._latest: dict[tuple[tuple[int, int], tuple[int, int]], Plan] = {}
 
     def pieces(
         self, lr: Float[Tensor, '1 3 h w'], size: tuple[int, int], held: HeldMemory | None = None
     ) -> Iterator[Piece]:
-        lr_size = (lr.shape[2], lr.shape[3])
+        yield from self.chosen((lr.shape[2], lr.shape[3]), size, held or HeldMemory()).pieces(lr, size)
+
+    def chosen(self, lr_size: tuple[int, int], size: tuple[int, int], held: HeldMemory) -> NetworkPredictor:
         self._model.check_size(lr_size, size)
-        plan = self._planner.plan(lr_size, size, held or HeldMemory())
+        plan = self._planner.plan(lr_size, size, held)
         if plan not in self._by_plan:
             _LOGGER.info('To stay within max_memory: %s.', plan)
             self._by_plan[plan] = self._predictor_of(plan)
-        self._latest[lr_size, size] = plan
-        yield from self._by_plan[plan].pieces(lr, size)
-
-    def why_approximate(self, lr_size: tuple[int, int], size: tuple[int, int]) -> str | None:
-        """Of the picture of these sizes that was made last."""
-        plan = self._latest[lr_size, size]
-        return self._by_plan[plan].why_approximate(lr_size, size)
+        return self._by_plan[plan]
 
     def _predictor_of(self, plan: Plan) -> NetworkPredictor:
         if plan.side is None:
@@ -201,10 +177,10 @@ def _side(tile_side: int | None) -> int:
     return tile_side
 
 
-def bicubic(lr: Float[Tensor, '1 3 h w'], size: tuple[int, int]) -> Float[Tensor, '1 3 height width']:
+def bicubic(lr: Float[Tensor, '1 3 h w'], size: tuple[int, int]) -> Prediction:
     """The baseline: the 8-bit LR picture enlarged as MATLAB's `imresize` does, rounded to 8 bits once, at the end.
 
     This is the route behind the bicubic rows of the EDSR and LIIF papers; Set5 gives 33.68 dB on Y at x2.
     """
     pixels = resize(to_pixels(lr[0].cpu()), size, 'matlab', rounds_between_passes=False)
-    return to_tensor(pixels)[None]
+    return Prediction(to_tensor(pixels)[None])

@@ -22,7 +22,8 @@ from Orchestrators.Evaluation.evaluation import (
     without_pictures,
 )
 from Orchestrators.Prediction.file_names import part_of_name
-from Orchestrators.Prediction.strategies import Predictor, bicubic, predictor_of
+from Orchestrators.Prediction.prediction import Predictor
+from Orchestrators.Prediction.strategies import bicubic, predictor_of
 from Orchestrators.Training.pictures import labeled_strip, most_detailed_window
 from Orchestrators.Training.Run import Run
 from Orchestrators.Training.Validated import ValidationStoppedError
@@ -155,7 +156,7 @@ class Validation:
     ) -> tuple[Evaluated, Pixels | None]:
         """A picture's scores, without the picture, and its strip if it is one of the first."""
         color, border_px = LIIF.color_of(self._kind), self.border_px(scale)
-        result = next(evaluate(predict, [images[index]], self._metrics, color=color, border_px=border_px))
+        result = evaluate(predict, images[index], self._metrics, color=color, border_px=border_px)
         return without_pictures(result), sample_strip(result, scale) if index < strips else None
 
     def _show(self, strips: Sequence[tuple[str, Pixels]], scale: float, epoch: int, samples_seen: int) -> None:
@@ -170,7 +171,7 @@ def sample_strip(result: Evaluated, scale: float) -> Pixels:
     """LR, bicubic, ours and HR side by side, at the most detailed place of the picture."""
     hr = to_pixels(result.hr[0])
     ours = to_pixels(result.sr[0])
-    baseline = to_pixels(bicubic(result.lr, (hr.shape[0], hr.shape[1]))[0])
+    baseline = to_pixels(bicubic(result.lr, (hr.shape[0], hr.shape[1])).image[0])
     lr = to_pixels(result.lr[0])
     side = max(8, min(_PANEL_SIDE // 2, *hr.shape[:2]))
     top, left = most_detailed_window(hr, side)

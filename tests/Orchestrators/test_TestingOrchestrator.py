@@ -247,7 +247,7 @@ def bicubic_psnr(benchmark: BenchmarkType, scale: int) -> float:
     images = BenchmarkImages(hr_files(benchmark), scale, lr_folder=folder)
     metrics = build_metrics([QualityType.PSNR], torch.device('cpu'))
     color, border_px = LIIF.color_of(kind), LIIF.border_px(kind, scale)
-    results = list(evaluate(bicubic, images, metrics, color=color, border_px=border_px))
+    results = [evaluate(bicubic, pair, metrics, color=color, border_px=border_px) for pair in images]
     return mean_scores(results)[QualityType.PSNR] or 0
 
 

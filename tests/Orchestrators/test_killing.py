@@ -40,7 +40,7 @@ def test_a_run_survives_every_kill(kills: int, tmp_path: Path) -> None:
     for _ in range(kills):
         before = last.stat().st_mtime_ns if last.exists() else 0
         process = start(tmp_path, **SAVES)
-        wait_for(lambda before=before: last.exists() and last.stat().st_mtime_ns > before)
+        wait_for(lambda before=before: last.exists() and last.stat().st_mtime_ns > before, process=process)
         time.sleep(randomness.uniform(0, 0.08))
         process.kill()
         process.join(PATIENCE)
@@ -59,13 +59,13 @@ def test_a_run_survives_every_kill(kills: int, tmp_path: Path) -> None:
 def test_workers_do_not_outlive_a_killed_run(tmp_path: Path) -> None:
     """FAULTS case 31, and 41: what it leaves behind is no obstacle."""
     process = start(tmp_path, **ENDLESS)
-    wait_for((tmp_path / LAST).exists)
+    wait_for((tmp_path / LAST).exists, process=process)
     assert len(processes_of(parent=process.pid)) == 2
     process.kill()
     process.join()
     wait_for(lambda: not processes_of(group=process.pid))
     again = start(tmp_path, **ENDLESS)
-    wait_for(lambda: 'Continuing after epoch' in output_of(tmp_path))
+    wait_for(lambda: 'Continuing after epoch' in output_of(tmp_path), process=again)
     os.kill(again.pid, signal.SIGTERM)
     again.join(PATIENCE)
     assert again.exitcode == 143
@@ -74,7 +74,7 @@ def test_workers_do_not_outlive_a_killed_run(tmp_path: Path) -> None:
 def test_a_killed_worker_ends_the_run_and_leaves_the_last_checkpoint(tmp_path: Path) -> None:
     """FAULTS case 30: long before the time limit, with the worker, what it was about to read, and what may help."""
     process = start(tmp_path, **ENDLESS)
-    wait_for((tmp_path / LAST).exists)
+    wait_for((tmp_path / LAST).exists, process=process)
     (worker, *_) = processes_of(parent=process.pid)
     os.kill(worker, signal.SIGKILL)
     process.join(60)

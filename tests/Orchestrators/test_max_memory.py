@@ -19,7 +19,7 @@ from Models.SuperResolver import SuperResolver
 from Orchestrators.Prediction.live_memory import LiveMemory
 from Orchestrators.Prediction.memory_plan import HeldMemory, MemoryPlanner
 from Orchestrators.Prediction.prediction import WholePredictor
-from Orchestrators.Prediction.strategies import PlannedPredictor, exactness_of, predictor_of
+from Orchestrators.Prediction.strategies import PlannedPredictor, predictor_of
 from Orchestrators.Prediction.working_memory import WorkingMemory
 from tests.conftest import PATIENCE
 from tests.tiny_networks import tiny
@@ -85,8 +85,9 @@ def test_the_whole_is_taken_where_it_fits() -> None:
     model = tiny(EncoderType.RCAN, DecoderType.SRNO)
     predict = planned(model, 100_000)
     lr = picture(20)
-    assert torch.equal(predict(lr, (30, 50)), WholePredictor(model, 2048)(lr, (30, 50)))
-    assert exactness_of(predict, (20, 20), (30, 50)) == 'exact'
+    found = predict(lr, (30, 50))
+    assert torch.equal(found.image, WholePredictor(model, 2048)(lr, (30, 50)).image)
+    assert found.exactness == 'exact'
 
 
 @pytest.mark.parametrize(
@@ -107,8 +108,11 @@ def test_tiles_where_the_whole_does_not_fit(
     predict = planned(model, used_memory(CPU) // MIB + 56 + 24 * (torch.get_num_threads() - 1))
     found = predict(lr, size)
     assert max(seen) < 256
-    assert (found - expected).abs().max() <= tolerance
-    assert exactness_of(predict, (256, 256), size) == exactness
+    assert (found.image - expected).abs().max() <= tolerance
+    assert found.exactness == exactness
+    # Whatever was made in between, as what is asked of a value is answered by it.
+    assert planned(model, 100_000)(picture(20), (30, 50)).exactness == 'exact'
+    assert found.exactness == exactness
     assert ('approximate' in caplog.text) == (exactness == 'approximate')
     assert 'To stay within max_memory: tiles of' in caplog.text
 
@@ -232,5 +236,5 @@ def test_on_a_gpu_the_allocator_stays_below_the_limit_and_the_result_is_elsewher
     predict(picture(16), (32, 32))
     torch.cuda.reset_peak_memory_stats(device)
     found = predict(lr, size)
-    assert found.device == CPU
+    assert found.image.device == CPU
     assert torch.cuda.max_memory_allocated(device) <= 100 * MIB

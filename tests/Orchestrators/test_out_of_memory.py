@@ -65,12 +65,12 @@ def test_half_the_chunk_does_it_and_is_told_once(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    expected = by(tiny(EncoderType.EDSR, decoder), strategy)(lr, SIZE)
+    expected = by(tiny(EncoderType.EDSR, decoder), strategy)(lr, SIZE).image
     caplog.set_level(logging.WARNING, logger='Orchestrators.Prediction.prediction')
     model, asked = with_room_for(45, decoder, monkeypatch)
     predict = by(model, strategy)
     for _ in range(2):
-        torch.testing.assert_close(predict(lr, SIZE), expected, atol=1e-6, rtol=0)
+        torch.testing.assert_close(predict(lr, SIZE).image, expected, atol=1e-6, rtol=0)
     assert sorted(set(asked), reverse=True)[:3] == [160, 80, 40]
     assert asked.count(80) < 10
     assert asked[asked.index(40) :].count(80) == 0
@@ -140,7 +140,7 @@ def test_the_error_names_picture_size_scale_and_what_to_do(
         monkeypatch.setattr(model.decoder, 'query', fail)
     images = BenchmarkImages.of_protocol(BenchmarkType.BENCHMARK, files, 2)
     with pytest.raises(RunFailedError) as caught:
-        list(evaluate(by(model, TestingStrategy.Simple), images, {}, color='RGB', border_px=0))
+        evaluate(by(model, TestingStrategy.Simple), images[0], {}, color='RGB', border_px=0)
     for words in ('picture_0 (24x20)', 'by 2 to 48x40', 'max_memory', 'breakdown_patch_size'):
         assert words in str(caught.value)
     # 160, 80, 40, 20, 10, 5, 2, 1; smaller chunks are of no use to an encoder.
@@ -165,7 +165,7 @@ def _upscale_in_little(room: int, output: Path) -> None:
     except ChunkMemoryError:
         has_failed = True
     predict = predictor_of(model, TestingStrategy.Simple, CPU, 14_400)
-    difference = (predict(lr, (120, 120)) - expected).abs().max().item()
+    difference = (predict(lr, (120, 120)).image - expected).abs().max().item()
     output.write_text(f'{has_failed} {difference} {predict.queries_per_chunk}')
 
 

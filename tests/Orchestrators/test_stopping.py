@@ -60,9 +60,9 @@ def test_stops_by_every_signal_to_one_or_all_processes_lose_nothing(count: int, 
     for stop in range(count):
         number, send = SIGNALS[stop % 3], (os.killpg, os.kill)[stop // 3 % 2]
         process = start(tmp_path, **LONG)
-        wait_for(lambda stop=stop: has_begun(tmp_path, stop + 1))
+        wait_for(lambda stop=stop: has_begun(tmp_path, stop + 1), process=process)
         # Once there is something to save; before, see below.
-        wait_for((tmp_path / checkpoint_path(TrainTiny(), SavedModelType.Last, '.')).exists)
+        wait_for((tmp_path / checkpoint_path(TrainTiny(), SavedModelType.Last, '.')).exists, process=process)
         time.sleep(randomness.uniform(0, 0.2))
         send(process.pid, number)
         process.join(PATIENCE)
@@ -88,7 +88,7 @@ def test_workers_that_a_signal_ends_would_be_found(tmp_path: Path) -> None:
         folder.mkdir()
         (folder / 'pictures').symlink_to(tmp_path / 'pictures')
         process = start(folder, hear_signals, **LONG | {'epochs': 100_000})
-        wait_for((folder / checkpoint_path(TrainTiny(), SavedModelType.Last, '.')).exists)
+        wait_for((folder / checkpoint_path(TrainTiny(), SavedModelType.Last, '.')).exists, process=process)
         # To the whole group, but in the order in which it does harm, whatever else the machine does.
         for worker in processes_of(parent=process.pid):
             os.kill(worker, signal.SIGUSR1)
@@ -120,7 +120,7 @@ def save_slowly() -> None:
 def test_a_second_ctrl_c_stops_at_once_even_while_saving(tmp_path: Path) -> None:
     """FAULTS case 3: `last` is the one before."""
     process = start(tmp_path, save_slowly, epochs=1000, schedule=Constant(), validate_every=1000)
-    wait_for((tmp_path / 'saving').exists)
+    wait_for((tmp_path / 'saving').exists, process=process)
     before = state_of(TrainTiny(), folder=tmp_path)
     os.kill(process.pid, signal.SIGINT)
     time.sleep(0.3)  # Two at once are one.

@@ -17,6 +17,7 @@ from Configuration.protocols import LIIF, PUBLISHED, Protocol
 from Models import BenchmarkType, DecoderType, EncoderType, QualityType, TestingStrategy
 from Orchestrators.Evaluation.evaluation import Evaluated, mean_scores, not_finite
 from Orchestrators.Evaluation.testing_tasks import Method, limit_cell, scales_of
+from Orchestrators.Prediction.prediction import Prediction
 from Orchestrators.Prediction.trained_model import load_trained_model
 from Orchestrators.TestingOrchestrator import TestingOrchestrator
 from Orchestrators.TrainingOrchestrator import TrainingOrchestrator
@@ -204,7 +205,8 @@ def test_approximate_pictures_are_measured_against_the_whole(caplog: pytest.LogC
 def test_exact_pictures_and_large_ones_are_not_measured() -> None:
     rows = run_test(test_strategy=TestingStrategy.OverlappingPatched, breakdown_patch_size=8)
     assert [row['difference_from_whole'] for row in rows] == [None, None]
-    method = Method('x', lambda lr, size: torch.zeros(1, 3, *size), whole=lambda lr, size: torch.ones(1, 3, *size))
+    black, white = (lambda lr, size, color=color: Prediction(torch.full((1, 3, *size), color)) for color in (0.0, 1.0))
+    method = Method('x', black, whole=white)
     for side, expected in ((512, 1.0), (513, None)):
         sr = torch.zeros(1, 3, 8, side)
         result = Evaluated('a', sr, sr, sr, {}, 0.0, 'approximate')
@@ -256,7 +258,7 @@ def test_a_broken_network_has_no_number_as_its_mean(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(*_: Any, **__: Any) -> Any:
-        return lambda lr, size: torch.full((1, 3, *size), math.nan)
+        return lambda lr, size: Prediction(torch.full((1, 3, *size), math.nan))
 
     monkeypatch.setattr('Orchestrators.TestingOrchestrator.predictor_of', broken)
     rows = run_test()
@@ -271,7 +273,7 @@ def test_validation_tells_of_scores_that_are_no_numbers(
 ) -> None:
     """They make no network the best."""
     make_pictures()
-    broken = lambda lr, size: torch.full((1, 3, *size), math.nan)  # noqa: E731
+    broken = lambda lr, size: Prediction(torch.full((1, 3, *size), math.nan))  # noqa: E731
     monkeypatch.setattr('Orchestrators.Training.Validation.predictor_of', lambda *_, **__: broken)
     TrainingOrchestrator(TrainTiny(epochs=1)).train()
     assert any('Validation at x2: PSNR: 1 nan' in text for text in caplog.messages)

@@ -10,7 +10,7 @@ from torch import Tensor
 from Configuration import BaseTestingConfiguration
 from Models import DecoderType, EncoderType, TestingStrategy
 from Models.SuperResolver import SuperResolver
-from Orchestrators.Prediction.strategies import bicubic, exactness_of, predictor_of
+from Orchestrators.Prediction.strategies import bicubic, predictor_of
 from tests.tiny_networks import tiny
 
 CPU = torch.device('cpu')
@@ -48,7 +48,7 @@ def difference(
 ) -> float:
     whole = model.upscale(lr, size)
     assert whole.std() > 0.02
-    tiled = predictor_of(model, strategy, CPU, None, side, overlap)(lr, size)
+    tiled = predictor_of(model, strategy, CPU, None, side, overlap)(lr, size).image
     assert (tiled.shape, tiled.dtype) == (whole.shape, whole.dtype)
     return (tiled - whole).abs().max().item()
 
@@ -65,14 +65,14 @@ def test_tiles_with_the_halo_equal_the_whole(encoder: EncoderType, decoder: Deco
     lr = picture(dtype)
     for size in SIZES.values():
         assert difference(model, lr, size, side=11) <= TOLERANCE[dtype]
-        assert exactness_of(overlapping(model, 11), LR_SIZE, size) == 'exact'
+        assert overlapping(model, 11)(lr, size).exactness == 'exact'
 
 
 @pytest.mark.parametrize('decoder', DecoderType)
 def test_tiles_are_called_exact_where_they_are(decoder: DecoderType) -> None:
     """At x2 no HR pixel lies on the centre or border of an LR pixel."""
     model = tiny(EncoderType.EDSR, decoder).double()
-    is_exact = exactness_of(overlapping(model, 7), LR_SIZE, (62, 74)) == 'exact'
+    is_exact = overlapping(model, 7)(picture(torch.float64), (62, 74)).exactness == 'exact'
     assert is_exact == (model.receptive_field is not None)
     assert (difference(model, picture(torch.float64), (62, 74), side=7) <= 1e-12) == is_exact
 
@@ -111,7 +111,7 @@ def test_a_picture_of_one_tile_is_the_whole() -> None:
     model = tiny(EncoderType.SwinIR, DecoderType.SRNO)
     for strategy in (TestingStrategy.Patched, TestingStrategy.OverlappingPatched):
         assert difference(model, picture(size=(9, 12)), (20, 30), side=12, strategy=strategy) == 0
-        assert exactness_of(predictor_of(model, strategy, CPU, None, 12), (9, 12), (20, 30)) == 'exact'
+        assert predictor_of(model, strategy, CPU, None, 12)(picture(size=(9, 12)), (20, 30)).exactness == 'exact'
 
 
 @pytest.mark.parametrize('scale', [2, 3, 4])
@@ -147,7 +147,7 @@ def test_channel_attention_makes_tiles_approximate(decoder: DecoderType) -> None
     with_margin = difference(model, lr, (48, 180), side=20, overlap=convolutions + 3)
     without = difference(model, lr, (48, 180), side=20, strategy=TestingStrategy.Patched)
     assert 1e-6 < with_margin < without
-    assert exactness_of(overlapping(model, 20, convolutions + 3), (16, 60), (48, 180)) == 'approximate'
+    assert overlapping(model, 20, convolutions + 3)(lr, (48, 180)).exactness == 'approximate'
 
 
 @pytest.mark.parametrize(
@@ -173,10 +173,12 @@ def test_what_is_approximate_is_said_once(  # noqa: PLR0917
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     predict = overlapping(tiny(EncoderType[encoder], DecoderType[decoder]), 8, overlap)
-    assert exactness_of(predict, LR_SIZE, size) == exactness
     caplog.set_level(logging.WARNING)
     for _ in range(2):
-        assert predict(picture(), size).isfinite().all()
+        found = predict(picture(), size)
+        assert found.image.isfinite().all()
+        assert (found.exactness, found.why is None) == (exactness, reason is None)
+        assert (reason or '') in (found.why or '')
     assert [reason is not None and reason in message for message in caplog.messages] == ([True] if reason else [])
     assert all('Tiles of 8 LR pixels are approximate' in message for message in caplog.messages)
 
@@ -190,14 +192,14 @@ def test_a_margin_below_the_halo_does_differ() -> None:
 def test_whole_pictures_are_exact() -> None:
     model = tiny(EncoderType.RCAN, DecoderType.SRNO)
     for predict in (bicubic, predictor_of(model, TestingStrategy.Simple, CPU, None)):
-        assert exactness_of(predict, LR_SIZE, (62, 74)) == 'exact'
+        assert predict(picture(), (62, 74)).exactness == 'exact'
 
 
 @pytest.mark.parametrize('decoder', DecoderType)
 def test_patched_upscales_each_tile_as_a_picture_of_its_own(decoder: DecoderType) -> None:
     model = tiny(EncoderType.EDSR, decoder).double()
     lr = picture(torch.float64)
-    found = predictor_of(model, TestingStrategy.Patched, CPU, None, 16)(lr, (62, 74))
+    found = predictor_of(model, TestingStrategy.Patched, CPU, None, 16)(lr, (62, 74)).image
     for top, left in ((0, 0), (16, 16), (16, 32), (0, 32)):
         tile = model.upscale(lr[..., top : top + 16, left : left + 16], (2 * min(16, 31 - top), 2 * min(16, 37 - left)))
         place = found[..., 2 * top : 2 * top + tile.shape[2], 2 * left : 2 * left + tile.shape[3]]
@@ -225,8 +227,10 @@ def test_tiles_on_a_gpu_equal_the_whole_there(decoder: DecoderType) -> None:
     for dtype, tolerance in TOLERANCE.items():
         model = tiny(EncoderType.EDSR, decoder).to(device, dtype)
         with torch.backends.cudnn.flags(allow_tf32=False):
-            whole = predictor_of(model, TestingStrategy.Simple, device, None)(picture(dtype), (93, 111))
-            tiled = predictor_of(model, TestingStrategy.OverlappingPatched, device, None, 7)(picture(dtype), (93, 111))
+            whole = predictor_of(model, TestingStrategy.Simple, device, None)(picture(dtype), (93, 111)).image
+            tiled = predictor_of(model, TestingStrategy.OverlappingPatched, device, None, 7)(
+                picture(dtype), (93, 111)
+            ).image
         assert tiled.device == CPU
         torch.testing.assert_close(tiled, whole, atol=tolerance, rtol=0)
 
