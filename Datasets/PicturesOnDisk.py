@@ -30,8 +30,8 @@ _LEFTOVER_SECONDS = 24 * 3600
 class PicturesOnDisk(PictureStore):
     """Each picture is decoded once and for all; its file in the cache is found by path, size and time of change.
 
-    What this run needs stays; of the rest, what was not used for longest goes when the room does not suffice. A file of
-    the cache that is damaged, or gone since it was looked at, is made again.
+    A file of the cache that is damaged, or gone since it was looked at, is made again. Nothing is removed but what was
+    decoded from an earlier state of a picture that is asked for.
 
     Only names are handed to worker processes; each maps the files when it first looks at them.
 
@@ -49,7 +49,7 @@ class PicturesOnDisk(PictureStore):
         self._maps: dict[Path, Pixels] = {}
 
     def prepare(self, files: Sequence[Path]) -> None:
-        """Make room.
+        """See to it that there is room.
 
         Raises:
             ValueError: if the pictures do not fit into the limit or on the disk, or the folder is no place for a cache.
@@ -71,7 +71,7 @@ class PicturesOnDisk(PictureStore):
                 f'{needed / _GIB:.3g} GiB when decoded. Set it to {math.ceil(needed / _GIB)} or more, or set '
                 "cache = 'memory', or cache = 'none' to decode the file for each crop."
             )
-        self._make_room(sum(missing.values()), wanted, present)
+        self._refuse_without_room(sum(missing.values()), wanted, present)
         if missing:
             _LOGGER.info(
                 'Decoding %d pictures into %s: %.3g GiB.', len(missing), self._folder, sum(missing.values()) / _GIB
@@ -105,7 +105,7 @@ class PicturesOnDisk(PictureStore):
     def _map(self, file: Path) -> Pixels:
         reading = map_pixels(self._folder / self._names[file])
         if reading is None:
-            # Another run may have needed the room. A changed picture would be another run's, so it is not taken.
+            # Someone may have needed the room. A changed picture would be another run's, so it is not taken.
             if _name_of(file) != self._names[file]:
                 raise ImageError(f'{file} has changed since the run began, and so has {self._folder}.')
             decoded = self.read(file)
@@ -119,18 +119,15 @@ class PicturesOnDisk(PictureStore):
             return 0  # It will be refused or left out.
         return HEADER_BYTES + 3 * header.height * header.width
 
-    def _make_room(self, needed: int, wanted: set[str], present: dict[str, int]) -> None:
-        """Remove other pictures, those that were not used for longest first."""
+    def _refuse_without_room(self, needed: int, wanted: set[str], present: dict[str, int]) -> None:
+        others = sum(size for name, size in present.items() if name not in wanted)
         total = needed + sum(present.values())
-        removed = 0
-        for name, size in present.items():
-            if name in wanted:
-                _touch(self._folder / name)
-            elif total - removed > self._limit_bytes:
-                (self._folder / name).unlink(missing_ok=True)
-                removed += size
-        if removed:
-            _LOGGER.info('Removed %.3g GiB of other decoded pictures from %s.', removed / _GIB, self._folder)
+        if total > self._limit_bytes:
+            raise ValueError(
+                f'cache_limit_gib = {self._limit_bytes / _GIB:g}: with {others / _GIB:.3g} GiB of other pictures, '
+                f'{self._folder} would hold {total / _GIB:.3g} GiB. Set it to {math.ceil(total / _GIB)} or more, or '
+                'remove the folder: what it holds can be made again.'
+            )
         free = shutil.disk_usage(self._folder).free
         if needed > free:
             raise ValueError(
@@ -167,8 +164,8 @@ def _digest(data: bytes) -> str:
 
 
 def _scan(folder: Path) -> dict[str, int]:
-    """Sizes of the files of the cache, those that were not used for longest first."""
-    found = []
+    """Sizes of the files of the cache."""
+    found = {}
     with os.scandir(folder) as entries:
         for entry in entries:
             if not entry.name.endswith(SUFFIX):
@@ -176,10 +173,10 @@ def _scan(folder: Path) -> dict[str, int]:
             with contextlib.suppress(FileNotFoundError):  # Another run may have removed it meanwhile.
                 status = entry.stat()
                 if not entry.name.startswith(TEMPORARY):
-                    found.append((status.st_mtime, entry.name, status.st_size))
+                    found[entry.name] = status.st_size
                 elif time.time() - status.st_mtime > _LEFTOVER_SECONDS:
                     Path(entry.path).unlink()  # Of a process that was killed.
-    return {name: size for _, name, size in sorted(found)}
+    return found
 
 
 def _remove_outdated(folder: Path, wanted: set[str], present: dict[str, int]) -> None:
@@ -188,11 +185,3 @@ def _remove_outdated(folder: Path, wanted: set[str], present: dict[str, int]) ->
     for name in [name for name in present if name not in wanted and name.partition('-')[0] in paths]:
         (folder / name).unlink(missing_ok=True)
         del present[name]
-
-
-def _touch(path: Path) -> None:
-    """Mark as used now. A cache that can only be read is as good."""
-    try:
-        os.utime(path)
-    except OSError:
-        _LOGGER.debug('%s can not be marked as used.', path)

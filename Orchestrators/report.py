@@ -11,6 +11,7 @@ from Orchestrators.Comparison.page import render_page
 from Orchestrators.Comparison.shown_pictures import ShownPictures
 from Orchestrators.Comparison.tables import to_latex, to_markdown, write_comparisons
 from Utilities.command_line import run_command
+from Utilities.files import write_text
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -42,9 +43,8 @@ def write_report(findings: Findings, shown: ShownPictures, out: Path, crops: int
         out.with_suffix('.md'): '\n'.join(markdown),
         out.with_suffix('.tex'): '% \\usepackage{booktabs}\n' + '\n'.join(to_latex(table) for table in tables),
     }
-    out.parent.mkdir(parents=True, exist_ok=True)
     for path, text in texts.items():
-        path.write_text(text, encoding='utf-8')
+        write_text(path, text)
     comparisons = out.with_name('comparison.csv')
     write_comparisons(comparisons, findings.results)
     return [*texts, comparisons]

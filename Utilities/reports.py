@@ -7,6 +7,8 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from Utilities.files import write_text
+
 _LOGGER = logging.getLogger(__name__)
 
 MISSING = '–'
@@ -29,6 +31,22 @@ def format_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, left_a
         return '  '.join(aligned).rstrip()
 
     return '\n'.join([line(header), '  '.join('─' * width for width in widths), *map(line, rows)])
+
+
+def format_markdown(header: Sequence[str], rows: Sequence[Sequence[str]], *, left_aligned: int = 2) -> str:
+    """A table as GitHub shows it; cells are Markdown already."""
+    ruler = ['---' if column < left_aligned else '---:' for column in range(len(header))]
+    return '\n'.join(f'| {" | ".join(cells)} |' for cells in [header, ruler, *rows])
+
+
+def write_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
+    """Write rows of the same columns as a CSV file, whole or not at all, replacing it. None is an empty cell."""
+    text = io.StringIO()
+    if rows:
+        writer = csv.DictWriter(text, list(rows[0]), lineterminator='\n')
+        writer.writeheader()
+        writer.writerows(rows)
+    write_text(path, text.getvalue())
 
 
 def append_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> None:

@@ -42,8 +42,6 @@ class CropRow:
 
     title: str
     panels: tuple[Panel, ...]
-    largest_difference: int
-    """What the brightest color of the maps stands for, out of 255."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,7 +118,7 @@ def _row(candidate: _Candidate, shown: ShownPicture, result: Result) -> CropRow:
     panels.append(Panel('HR', f'maps: 0 to {largest} of 255', _png(shown.hr[window]), _png(_colored(scale_bar))))
     spread = f'{candidate.spread:.{metric.decimals}f} {metric.unit}'.strip()
     title = f'{candidate.picture}, {candidate.test.title}: {spread} between the best and the worst network'
-    return CropRow(title, tuple(panels), largest)
+    return CropRow(title, tuple(panels))
 
 
 def _most_different_window(pictures: Sequence[Pixels]) -> tuple[int, int]:

@@ -1,6 +1,5 @@
 """The ranking of a test as a table, and tables as CSV, Markdown and LaTeX."""
 
-import csv
 import dataclasses
 import math
 import re
@@ -10,7 +9,7 @@ from pathlib import Path
 from Orchestrators.Comparison.comparisons import Comparison, Result, Standing
 from Orchestrators.Comparison.metrics import Metric
 from Orchestrators.Evaluation.result_rows import BICUBIC
-from Utilities.reports import MISSING
+from Utilities.reports import MISSING, format_markdown, write_csv
 
 ALPHA = 0.05
 _MINUS = '\N{MINUS SIGN}'
@@ -80,18 +79,13 @@ def p_value_text(value: float) -> str:
 def write_comparisons(path: Path, results: Sequence[Result]) -> None:
     """Every comparison as a row of a CSV file, replacing it. What is missing is an empty cell."""
     rows = [_comparison_row(result, comparison) for result in results for comparison in result.comparisons]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open('w', encoding='utf-8', newline='') as file:
-        writer = csv.DictWriter(file, list(rows[0]) if rows else ['benchmark'], lineterminator='\n')
-        writer.writeheader()
-        writer.writerows(rows)
+    write_csv(path, rows)
 
 
 def to_markdown(table: Table) -> str:
     """A table as GitHub shows it, with everything in its cells as text."""
-    aligned = ['---', '---', *['---:'] * (len(table.header) - 2)]
-    lines = [[_escape_markdown(cell) for cell in cells] for cells in (table.header, *table.rows)]
-    body = '\n'.join('| ' + ' | '.join(cells) + ' |' for cells in [lines[0], aligned, *lines[1:]])
+    header, *rows = ([_escape_markdown(cell) for cell in cells] for cells in (table.header, *table.rows))
+    body = format_markdown(header, rows)
     return f'### {_escape_markdown(table.title)}\n\n{_escape_markdown(table.conditions)}\n\n{body}\n'
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from Orchestrators.benchmark.measuring import Spread
+from Utilities.reports import format_markdown
 
 if TYPE_CHECKING:
     from Orchestrators.benchmark.running import MemoryRow, Results
@@ -61,7 +62,7 @@ def _inference_table(results: 'Results') -> str:
     heads = ['Decoder', 'LR', 'Scale', 'Ours, s/MP', 'Plain, s/MP', 'Times as fast', 'Largest difference']
     return (
         'Seconds per megapixel of the result, encoder included. The difference is between colors in [0, 1].\n\n'
-        + _table(heads, rows, left=1)
+        + format_markdown(heads, rows, left_aligned=1)
     )
 
 
@@ -83,7 +84,7 @@ def _memory_table(results: 'Results') -> str:
         for row in results.memory
     ]  # fmt: skip
     heads = ['Decoder', 'LR', 'Scale', 'Ours, MB', 'Plain, MB', 'Times as small', 'of which result, MB']
-    return _table(heads, rows, left=1)
+    return format_markdown(heads, rows, left_aligned=1)
 
 
 def _training_text(results: 'Results') -> str:
@@ -102,7 +103,7 @@ def _training_table(results: 'Results') -> str:
         ]
         for row in results.training
     ]  # fmt: skip
-    return _table(['Decoder', 'Batch', 'Ours, s', 'Plain, s', 'Times as fast'], rows, left=1)
+    return format_markdown(['Decoder', 'Batch', 'Ours, s', 'Plain, s', 'Times as fast'], rows, left_aligned=1)
 
 
 def _loader_text(results: 'Results') -> str:
@@ -112,7 +113,7 @@ def _loader_text(results: 'Results') -> str:
     ]
     return (
         '48x48 LR patches at scales from 1 to 4 with 2304 queries, out of 2040x1356 pictures; one core.\n\n'
-        + _table(['Pictures', 'Samples/s', 'Quartiles'], rows, left=1)
+        + format_markdown(['Pictures', 'Samples/s', 'Quartiles'], rows, left_aligned=1)
     )
 
 
@@ -187,9 +188,3 @@ def _ratio(spread: Spread) -> str:
 
 def _megabytes(count: int) -> str:
     return f'{count / 2**20:.1f}'
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, left: int) -> str:
-    """A Markdown table; the first `left` columns start at the left."""
-    ruler = ['---' if column < left else '---:' for column in range(len(heads))]
-    return '\n'.join(f'| {" | ".join(cells)} |' for cells in [heads, ruler, *rows])

@@ -159,26 +159,18 @@ def test_a_disk_that_is_too_small_is_found_out_before(
         folder_of(make_pictures('more', count=2))
 
 
-def test_what_was_not_used_for_longest_makes_room(
-    make_pictures: PictureMaker, decoded: list[Path], caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.INFO)
-    sets = [make_pictures(name, count=2) for name in 'abc']
-    for age, files in zip((100, 200, 300), sets, strict=True):
-        known = set(entries()) if CACHE.exists() else set()
-        folder_of(files)
-        for file in set(entries()) - known:
-            os.utime(file, (time.time() - age,) * 2)
-    folder_of(sets[2])  # Used again: now the newest.
-    caplog.clear()
-    folder_of(make_pictures('d', count=1), 6 * BYTES)
-    assert len(entries()) == 6
-    assert f'Removed {BYTES / GIB:.3g} GiB of other decoded pictures from' in caplog.text
+def test_decoded_pictures_of_others_are_never_removed(make_pictures: PictureMaker, decoded: list[Path]) -> None:
+    """Where they take the room, that is said."""
+    first, second = make_pictures('a', count=2), make_pictures('b', count=2)
+    folder_of(first, 4 * BYTES)
+    before = entries()
+    with pytest.raises(ValueError, match=rf'with {2 * BYTES / GIB:.3g} GiB of other pictures, .* Set it to 1 or more'):
+        folder_of(second, 4 * BYTES - 1)
+    assert entries() == before
+    folder_of(second, 4 * BYTES)
     decoded.clear()
-    folder_of([*sets[2], *sets[0]])
+    folder_of([*first, *second], 4 * BYTES)
     assert decoded == []
-    folder_of(sets[1])
-    assert len(decoded) == 1
 
 
 def test_leftovers_of_killed_processes_go_after_a_day(make_pictures: PictureMaker) -> None:

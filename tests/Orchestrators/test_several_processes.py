@@ -155,7 +155,7 @@ def test_an_error_of_one_process_before_the_first_step_ends_all(folders: list[Pa
 def test_machines_with_other_pictures_are_refused(folders: list[Path]) -> None:
     (folders[1] / 'pictures' / 'picture_2.png').unlink()
     assert ranks.run_ranks(ranks.train, folders) == [2, 1]
-    assert 'must be the same, by number and name, for all processes, which found 3, 2' in output_of(folders[0])
+    assert 'must be the same, by number, name and content, for all processes, which found 3, 2' in output_of(folders[0])
 
 
 def test_a_cache_on_the_disk_is_filled_by_the_first(folders: list[Path], tmp_path: Path) -> None:
