@@ -136,10 +136,7 @@ class SuperResolver(nn.Module):
             ValueError: for a size below 1, or one that the decoder can't make.
             ChunkMemoryError: if there is no memory for so many queries at a time; fewer may do.
         """
-        lr_size = (lr.shape[2], lr.shape[3])
-        self.check_size(lr_size, size)
-        rows, columns = (pixel_centers(count, device=self.mean.device, dtype=lr.dtype) for count in size)
-        return self._upscale_at(lr, rows, columns, self._shown_cell(lr_size, size), queries_per_chunk)
+        return self._upscale_at(lr, *self._asked(lr, size), queries_per_chunk).unflatten(2, size)
 
     def stream(
         self, lr: Float[Tensor, 'batch 3 h w'], size: tuple[int, int], *, queries_per_chunk: int | None = None
@@ -148,10 +145,7 @@ class SuperResolver(nn.Module):
 
         Args, Raises: as for `upscale`.
         """
-        lr_size = (lr.shape[2], lr.shape[3])
-        self.check_size(lr_size, size)
-        rows, columns = (pixel_centers(count, device=self.mean.device, dtype=lr.dtype) for count in size)
-        chunks = self._colors_at(lr, rows, columns, self._shown_cell(lr_size, size), queries_per_chunk)
+        chunks = self._colors_at(lr, *self._asked(lr, size), queries_per_chunk)
         while True:
             # Not around the loop, as whoever takes the pieces may have other intentions.
             with torch.inference_mode():
@@ -188,16 +182,19 @@ class SuperResolver(nn.Module):
             ValueError: as `upscale` does for the whole images.
         """
         self.check_size(crop.lr_size, size)
-        height, width = self._shown_cell(crop.lr_size, size)
+        lr_size, cell = crop.lr_size, self._shown_cell(crop.lr_size, size)
         if self.decoder.facts.exact_on_crops:
-            rows, columns = (pixel_centers(count, device=self.mean.device, dtype=lr.dtype) for count in size)
-            rows, columns = rows[part[0].start : part[0].stop], columns[part[1].start : part[1].stop]
-            return self._upscale_at(lr, rows, columns, (height, width), queries_per_chunk, crop)
-        rows = centers_in_crop(part[0], size[0], crop.rows, crop.lr_size[0]).to(self.mean.device, lr.dtype)
-        columns = centers_in_crop(part[1], size[1], crop.columns, crop.lr_size[1]).to(rows)
-        # The whole's cell, where the crop spans [-1, 1].
-        cell = (height * crop.lr_size[0] / len(crop.rows), width * crop.lr_size[1] / len(crop.columns))
-        return self._upscale_at(lr, rows, columns, cell, queries_per_chunk)
+            centers = [pixel_centers(count, device=self.mean.device, dtype=lr.dtype) for count in size]
+            rows, columns = (axis[span.start : span.stop] for axis, span in zip(centers, part, strict=True))
+        else:
+            # A picture of its own: coordinates and cell of the whole, where the crop spans [-1, 1].
+            rows = centers_in_crop(part[0], size[0], crop.rows, lr_size[0]).to(self.mean.device, lr.dtype)
+            columns = centers_in_crop(part[1], size[1], crop.columns, lr_size[1]).to(rows)
+            cell = (cell[0] * lr_size[0] / len(crop.rows), cell[1] * lr_size[1] / len(crop.columns))
+            lr_size = (len(crop.rows), len(crop.columns))
+        view = self._view(lr, lr_size, cell, crop if self.decoder.facts.exact_on_crops else None)
+        queries = GridQueries(rows, columns, lr.shape[0])
+        return self._upscale_at(lr, view, queries, queries_per_chunk).unflatten(2, (len(rows), len(columns)))
 
     def check_size(self, lr_size: tuple[int, int], size: tuple[int, int]) -> None:
         """Refuse a size that images of `lr_size` can't be upscaled to, both (height, width), by ValueError."""
@@ -232,46 +229,47 @@ class SuperResolver(nn.Module):
     def _normalize(self, image: Float[Tensor, 'batch 3 h w']) -> Float[Tensor, 'batch 3 h w']:
         return (image - self.mean[:, None, None]) / self.std[:, None, None]
 
-    def _upscale_at(  # noqa: PLR0913
+    def _asked(self, lr: Float[Tensor, 'batch 3 h w'], size: tuple[int, int]) -> tuple[View, GridQueries]:
+        """All pixels of pictures of `size`."""
+        lr_size = (lr.shape[2], lr.shape[3])
+        self.check_size(lr_size, size)
+        rows, columns = (pixel_centers(count, device=self.mean.device, dtype=lr.dtype) for count in size)
+        return self._view(lr, lr_size, self._shown_cell(lr_size, size)), GridQueries(rows, columns, lr.shape[0])
+
+    def _view(
         self,
         lr: Float[Tensor, 'batch 3 h w'],
-        rows: Float[Tensor, ' height'],
-        columns: Float[Tensor, ' width'],
+        lr_size: tuple[int, int],
         cell: tuple[float, float],
-        queries_per_chunk: int | None,
         crop: Crop | None = None,
-    ) -> Float[Tensor, 'batch 3 height width']:
-        """Colors where rows and columns of coordinates cross, held where `lr` is."""
-        result = lr.new_empty(lr.shape[0], 3, len(rows) * len(columns))
+    ) -> View:
+        shown = torch.tensor(cell, device=self.mean.device, dtype=lr.dtype)
+        return View(lr_size, shown.expand(lr.shape[0], 2), crop)
+
+    def _upscale_at(
+        self, lr: Float[Tensor, 'batch 3 h w'], view: View, queries: GridQueries, queries_per_chunk: int | None
+    ) -> Float[Tensor, 'batch 3 queries']:
+        """Colors of a whole or a part, pixel after pixel, held where `lr` is."""
+        result = lr.new_empty(lr.shape[0], 3, len(queries))
         first = 0
-        for colors in self._colors_at(lr, rows, columns, cell, queries_per_chunk, crop):
+        for colors in self._colors_at(lr, view, queries, queries_per_chunk):
             result[:, :, first : first + colors.shape[2]] = colors
             first += colors.shape[2]
-        return result.unflatten(2, (len(rows), len(columns)))
+        return result
 
-    def _colors_at(  # noqa: PLR0913
-        self,
-        lr: Float[Tensor, 'batch 3 h w'],
-        rows: Float[Tensor, ' height'],
-        columns: Float[Tensor, ' width'],
-        cell: tuple[float, float],
-        queries_per_chunk: int | None,
-        crop: Crop | None = None,
+    def _colors_at(
+        self, lr: Float[Tensor, 'batch 3 h w'], view: View, queries: GridQueries, queries_per_chunk: int | None
     ) -> Iterator[Float[Tensor, 'batch 3 _']]:
-        """The same chunk by chunk, on the network's device; with a crop, coordinates and cell are the whole's."""
-        lr = lr.to(self.mean.device)
+        """The same chunk by chunk, on the network's device."""
         per_chunk = queries_per_chunk or self.default_chunk
-        shown = torch.tensor(cell, device=lr.device, dtype=lr.dtype).expand(lr.shape[0], 2)
-        lr_size = crop.lr_size if crop else (lr.shape[2], lr.shape[3])
-        aimed = self.decoder.aim(self.prepare(lr), View(lr_size, shown, crop))
-        queries = GridQueries(rows, columns, lr.shape[0])
+        aimed = self.decoder.aim(self.prepare(lr.to(self.mean.device)), view)
         try:
             for colors in self.decoder.query_in_pieces(aimed, queries, per_chunk):
                 yield (colors * self.std + self.mean).clamp_(0, 1).transpose(1, 2)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            raise ChunkMemoryError(min(per_chunk, len(rows) * len(columns))) from error
+            raise ChunkMemoryError(min(per_chunk, len(queries))) from error
 
     def _shown_cell(self, lr_size: tuple[int, int], size: tuple[int, int]) -> tuple[float, float]:
         """The cell that the decoder is shown for a picture of `size`."""

@@ -16,10 +16,11 @@ from Models.Decoders.HIIF import HIIF
 from Models.Decoders.LINF import LINF
 from Models.Decoders.LTE import LTE, LTEPrepared
 from Models.Decoders.Native import Native
-from Models.Decoders.Queries import Queries, View, gather_pixels
+from Models.Decoders.Queries import Queries, View
 from Models.Decoders.SRNO import SRNO
 from Models.Encoders.Encoder import Encoder
 from Models.Layers.bilinear import sample_bilinear
+from Models.Layers.local_ensemble import gather_pixels
 from Models.SuperResolver import SuperResolver
 from tests.reference_files import Call
 from Utilities.coordinates import nearest_pixel

@@ -17,9 +17,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from Models.Decoders.Decoder import Decoder, DecoderFacts, Normalization
-from Models.Decoders.Queries import Queries, View, gather_pixels
+from Models.Decoders.Queries import Queries, View
 from Models.Layers.bilinear import sample_bilinear
 from Models.Layers.CrossScaleAttention import CrossScaleAttention
+from Models.Layers.local_ensemble import gather_pixels
 from Models.Layers.MLP import MLP
 from Utilities.coordinates import centers_of_pixels, nearest_pixel, small_constant
 

@@ -27,10 +27,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from Models.Decoders.Decoder import Decoder
-from Models.Decoders.Queries import Neighbors, Queries, View, pixel_table
+from Models.Decoders.Queries import Queries, View
 from Models.Layers.bilinear import sample_bilinear
 from Models.Layers.blended_lookup import blended_hiif, can_share, weighted_vectors
 from Models.Layers.GalerkinAttention import GalerkinAttention, attend, attend_in_pieces
+from Models.Layers.local_ensemble import Neighbors, pixel_table
 
 _LEVELS = 6
 _HIDDEN = 256

@@ -15,9 +15,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from Models.Decoders.Decoder import Decoder, DecoderFacts, Normalization
-from Models.Decoders.Queries import Queries, View, gather_pixels, pixel_table
+from Models.Decoders.Queries import Queries, View
 from Models.Layers.blended_liif import blended_liif
 from Models.Layers.blended_mlp import answer_plainly, can_blend, linear_layers
+from Models.Layers.local_ensemble import gather_pixels, pixel_table
 from Models.Layers.MLP import MLP
 
 

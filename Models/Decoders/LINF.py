@@ -15,10 +15,11 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from Models.Decoders.Decoder import Decoder, DecoderFacts
-from Models.Decoders.Queries import Queries, View, gather_pixels
+from Models.Decoders.Queries import Queries, View
 from Models.Layers.bilinear import sample_bilinear
 from Models.Layers.convolutions import conv3x3
 from Models.Layers.fourier_features import fourier_features, waves_of
+from Models.Layers.local_ensemble import gather_pixels
 from Models.Layers.NormalizingFlow import NormalizingFlow
 from Models.Layers.pixel_noise import pixel_noise
 from Models.Layers.pointwise import pointwise_mlp

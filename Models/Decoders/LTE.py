@@ -16,12 +16,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from Models.Decoders.Decoder import Decoder, DecoderFacts
-from Models.Decoders.Queries import Queries, View, gather_pixels, pixel_table
+from Models.Decoders.Queries import Queries, View
 from Models.Layers.bilinear import sample_bilinear
 from Models.Layers.blended_lte import blended_lte
 from Models.Layers.blended_mlp import answer_plainly, can_blend, linear_layers
 from Models.Layers.convolutions import conv3x3
 from Models.Layers.fourier_features import fourier_features, wave_filters
+from Models.Layers.local_ensemble import gather_pixels, pixel_table
 from Models.Layers.MLP import MLP
 from Models.Layers.pointwise import pointwise_mlp
 

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from Models.Decoders.Decoder import Decoder, DecoderFacts
-from Models.Decoders.Queries import Queries, View, gather_pixels, pixel_table
+from Models.Decoders.Queries import Queries, View
+from Models.Layers.local_ensemble import gather_pixels, pixel_table
 from Models.Layers.MLP import MLP
 from Utilities.coordinates import centers_of_pixels
 

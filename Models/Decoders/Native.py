@@ -14,8 +14,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from Models.Decoders.Decoder import Decoder, DecoderFacts, Normalization
-from Models.Decoders.Queries import Queries, View, gather_pixels, pixel_table
+from Models.Decoders.Queries import Queries, View
 from Models.Encoders.Encoder import Encoder
+from Models.Layers.local_ensemble import gather_pixels, pixel_table
 from Utilities.coordinates import small_constant
 
 # In pixels; float32 coordinates are this exact up to 100 000 pixels a side.

@@ -19,10 +19,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from Models.Decoders.Decoder import Decoder
-from Models.Decoders.Queries import Queries, View, pixel_table
+from Models.Decoders.Queries import Queries, View
 from Models.Layers.bilinear import sample_bilinear
 from Models.Layers.blended_lookup import blended_srno, can_share, weighted_vectors
 from Models.Layers.GalerkinAttention import GalerkinAttention, attend, attend_in_pieces
+from Models.Layers.local_ensemble import pixel_table
 from Models.Layers.pointwise import PointwiseLinear
 
 _NORM_EPS = 1e-5

@@ -12,7 +12,6 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from Models.Decoders.Queries import Neighbors
 from Models.Layers.blended_mlp import (
     Activations,
     HiddenLayers,
@@ -25,6 +24,7 @@ from Models.Layers.blended_mlp import (
     unpaired,
 )
 from Models.Layers.fused_mlp import fused_offsets
+from Models.Layers.local_ensemble import Neighbors
 
 
 def blended_liif(

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from Models.Decoders.Queries import Neighbors, gather_pixels
+from Models.Layers.local_ensemble import Neighbors, gather_pixels
 
 
 def can_share() -> bool:

@@ -13,7 +13,6 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from Models.Decoders.Queries import Neighbors
 from Models.Layers.blended_mlp import (
     Activations,
     HiddenLayers,
@@ -26,6 +25,7 @@ from Models.Layers.blended_mlp import (
     unpaired,
 )
 from Models.Layers.fused_mlp import fused_waves
+from Models.Layers.local_ensemble import Neighbors
 
 _PER_HALF = 4
 """Numbers in a row of a piece over half the Fourier features: amplitudes, frequencies and features at once."""

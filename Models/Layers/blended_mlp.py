@@ -13,8 +13,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from Models.Decoders.Queries import Neighbors
 from Models.Layers.fused_mlp import Linear, can_fuse
+from Models.Layers.local_ensemble import Neighbors
 
 # For each thread 2 MB of float32, the second-level cache of a core: 2 048 rows of 256. Half or twice as many cost 2 to
 # 8 % more.

@@ -3,7 +3,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from Models.Decoders.Queries import GridQueries, Neighbors, Queries, View, gather_pixels
+from Models.Decoders.Queries import GridQueries, Queries, View
+from Models.Layers.local_ensemble import Neighbors, gather_pixels
 from Utilities.coordinates import Crop, pixel_centers
 
 
