@@ -30,13 +30,14 @@ from torch.profiler import ProfilerActivity, profile
 from Configuration import TrainSimple
 from Models.BenchmarkType import BenchmarkType
 from Models.build import build_super_resolver
-from Models.Decoders.Queries import GridQueries, View, gather_pixels
+from Models.Decoders.Queries import GridQueries, View
 from Models.DecoderType import DecoderType
 from Models.EncoderType import EncoderType
 from Models.Layers import fused_mlp
 from Models.Layers.blended_mlp import answer_plainly
 from Models.Layers.fourier_features import fourier_features
 from Models.Layers.fused_mlp import fused_offsets, fused_waves
+from Models.Layers.local_ensemble import gather_pixels
 from Orchestrators.benchmark import naive
 from Orchestrators.benchmark.Plan import Plan
 from Orchestrators.benchmark.subjects import TrainingStep, Upscaling, build_model, in_precision

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from Models.Decoders.Queries import Neighbors
+from Models.Layers.local_ensemble import Neighbors
 
 Linear = tuple[Tensor, Tensor]
 """Weight and bias of a linear layer."""

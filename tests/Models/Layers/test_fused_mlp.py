@@ -14,9 +14,9 @@ from torch.nn import functional
 
 from Models import DecoderType, EncoderType
 from Models.build import build_super_resolver
-from Models.Decoders.Queries import Neighbors, gather_pixels
 from Models.Layers import fused_mlp
 from Models.Layers.fused_mlp import Linear, can_fuse, fused_offsets, fused_waves
+from Models.Layers.local_ensemble import Neighbors, gather_pixels
 
 CASES = [(width, neighbors, queries) for width in (32, 64) for neighbors in (1, 4) for queries in (1, 64, 150)]
 
