@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.conftest import PictureMaker
 
 ROOT = Path(__file__).parent.parent
-AT_MOST = 62
+AT_MOST = 63
 """Modules. 45 are the aim; more than these are a step back: let something grow before adding a file."""
 
 SCRIPT = """
