@@ -65,13 +65,13 @@ class BaseTestingConfiguration(ModelConfiguration):
 
     overlap: Annotated[int, Range(0)] | None = None
     """LR pixels that a tile sees to each side of itself; for `OverlappingPatched`, smaller than `breakdown_patch_size`.
-    None: the network's halo, with which tiles equal the whole; half a tile if the network has none."""
+    None: the network's receptive field, with which tiles equal the whole; half a tile if it has no limit."""
 
     max_memory: Count | None = None
     """MiB that a picture may be made in, for `Simple`: one that needs more is cut into tiles, which are planned before
-    the run; if the network has no halo they are approximate, and called so. On a CPU it is all that the process takes,
-    program, network, pictures and result included; on a GPU what torch takes there, network included (pictures and
-    result are then in the computer's memory). Metrics are not included. None: no limit, the whole at once."""
+    the run; if the network's receptive field has no limit they are approximate, and called so. On a CPU it is all that
+    the process takes, program, network, pictures and result included; on a GPU what torch takes there, network included
+    (pictures and result are then in the computer's memory). Metrics are not included. None: the whole at once."""
 
     self_ensemble: Literal[1, 4, 8] | None = None
     """Views of each picture whose predictions are averaged, with any strategy: 1 is the picture alone, 4 its rotations,
@@ -138,7 +138,7 @@ class BaseTestingConfiguration(ModelConfiguration):
                 if self.overlap is not None and self.overlap >= patch:
                     raise ValueError(
                         f'overlap must be smaller than breakdown_patch_size, got {self.overlap} and {patch}. '
-                        "None takes the network's halo, however large."
+                        "None takes the network's receptive field, however large."
                     )
 
     def _refuse_without_effect(self, setting: str, reason: str) -> None:

@@ -117,7 +117,7 @@ class BenchmarkImages:
 
     @property
     def lr_source(self) -> str:
-        """Where the LR pictures come from: `files`, or how they are made."""
+        """Source of the LR pictures: `files`, or the reduction that makes them."""
         return 'files' if self._lr_files is not None else f'{self.convention} bicubic'
 
     @property

@@ -1,4 +1,4 @@
-"""Which pictures are the same, whatever their files are called."""
+"""Equality of pictures by their pixels, whatever their files are called."""
 
 import hashlib
 from pathlib import Path

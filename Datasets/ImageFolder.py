@@ -164,7 +164,7 @@ class ImageFolder:
         self.lr_files: dict[int, list[Path]] = {scale: [] for scale in lr_files}
         """For each scale the LR partners of `files`."""
         self.skipped: list[str] = []
-        """Why each left-out file was left out."""
+        """Reasons of the files that are left out."""
 
         self.identity: dict[str, list[tuple[str, str]]] = {}
         """Names and fingerprints of `files`, and of their partners at each scale."""

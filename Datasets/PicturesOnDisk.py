@@ -21,7 +21,7 @@ from Utilities.images import ImageError, Pixels, read_header
 _LOGGER = logging.getLogger(__name__)
 _GIB = 2**30
 _DECODING = f'2, Pillow {PIL.__version__}'
-"""What decides the pixels besides the file. The number is raised when `read_image` gives other ones."""
+"""Everything that decides the pixels besides the file. The number is raised when `read_image` gives other ones."""
 _MAX_MAPS = 16_384
 """Linux lets a process have 65 530."""
 _LEFTOVER_SECONDS = 24 * 3600

@@ -12,10 +12,10 @@ class Position(NamedTuple):
 
     epoch: int
     sample: int
-    """Which sample of the epoch."""
+    """Number of the sample in the epoch."""
 
     batch: int = 0
-    """Which batch of the epoch it is part of; it decides the scale if that is common to a batch, and nothing else."""
+    """Number of its batch in the epoch; it decides the scale if that is common to a batch, and nothing else."""
 
 
 @runtime_checkable

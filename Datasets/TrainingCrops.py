@@ -41,7 +41,7 @@ class Turn(NamedTuple):
     def locate(
         self, rows: np.ndarray, columns: np.ndarray, corner: tuple[int, int], side: int, width: int
     ) -> np.ndarray:
-        """Where the pixels of a turned crop are in the picture that it was cut from, row after row.
+        """Places of the pixels of a turned crop in the picture that it was cut from, row after row.
 
         Args:
             rows, columns: of the pixels in the turned crop.
@@ -60,12 +60,12 @@ class Turn(NamedTuple):
 
 
 class TrainingBatch(NamedTuple):
-    """What one step learns from. All colors are in [0, 1]."""
+    """Samples of one step. All colors are in [0, 1]."""
 
     lr: Float[Tensor, 'batch 3 patch patch']
 
     coord: Float[Tensor, 'batch queries 2']
-    """Centres of the asked HR pixels as (y, x), where the crop spans [-1, 1]. All but scattered ones are a square, row
+    """Centers of the asked HR pixels as (y, x), where the crop spans [-1, 1]. All but scattered ones are a square, row
     after row."""
 
     cell: Float[Tensor, 'batch 2']
@@ -75,7 +75,7 @@ class TrainingBatch(NamedTuple):
     """Colors of the asked HR pixels."""
 
     condition: dict[str, Float[Tensor, 'batch values']] | None = None
-    """What is known of how each LR patch was made, by name, for a network that takes it; None: nothing."""
+    """Parameters by which each LR patch was made, by name, for a network that takes them; None: unknown."""
 
     def to(self, device: torch.device) -> 'TrainingBatch':
         """The same batch on another device."""
@@ -272,7 +272,7 @@ def _divide(positions: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _coordinates(rows: np.ndarray, columns: np.ndarray, side: int) -> npt.NDArray[np.float32]:
-    """Centres of pixels, by the arithmetic of `coordinates.pixel_centers`, without making the whole grid."""
+    """Centers of pixels, by the arithmetic of `coordinates.pixel_centers`, without making the whole grid."""
     half = 1 / side
     coord = np.stack([rows, columns], axis=-1, dtype=np.float32, casting='same_kind')
     coord *= np.float32(2 * half)

@@ -23,7 +23,7 @@ class Benchmark:
     """Scales that papers report."""
 
     kind: Literal['classic', 'DIV2K', 'photographs'] = 'classic'
-    """What protocols treat apart: most compare `classic` on Y, the others on RGB, `DIV2K` with a wider border."""
+    """Kinds that protocols treat apart: most compare `classic` on Y, the others on RGB, `DIV2K` with a wider border."""
 
     lr_folders: tuple[str, ...] = ()
     """Official LR files, with `{scale}` for the scale."""
@@ -147,7 +147,7 @@ def is_pattern(path: Path) -> bool:
 
 
 def matches(pattern: Path) -> list[Path]:
-    """What a pattern means, and what the folders among it hold; sorted, nothing hidden."""
+    """Files that a pattern means, and those in the folders that it means; sorted, nothing hidden."""
     found = [Path(name) for name in glob.glob(str(pattern), recursive=True)] if is_pattern(pattern) else []
     inner = [file for folder in found if folder.is_dir() for file in folder.iterdir()]
     return sorted({*(file for file in found if not file.is_dir()), *inner})

@@ -1,4 +1,4 @@
-"""What is found out about pictures before a run begins."""
+"""Checks of pictures before a run begins."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Which LR picture belongs to which HR picture: by name, never by order."""
+"""Pairs of HR and LR pictures: by name, never by order."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -77,7 +77,7 @@ def _hr_endings(scale: str) -> tuple[str, ...]:
 
 
 def _names(stem: str, endings: Sequence[str]) -> list[str]:
-    """What is left of a name without each ending that it has."""
+    """The name without each ending that it has."""
     lowered = stem.lower()
     return [stem[: len(stem) - len(end)] for end in endings if lowered.endswith(end) and len(end) < len(stem)]
 
@@ -94,7 +94,7 @@ def _equal_names(hr_files: Sequence[Path]) -> list[str]:
 
 
 def _mismatch(hr_file: Path, lr_file: Path, scale: AnyScale) -> list[str]:
-    """What keeps two files of the right names from being a pair."""
+    """Reasons for which two files of the right names are no pair."""
     try:
         hr, lr = read_header(hr_file), read_header(lr_file)
         has_colors = hr.is_gray and not lr.is_gray and _has_colors(lr_file)

@@ -1,4 +1,4 @@
-"""Where decoded training pictures are kept: in memory, on the disk (`PicturesOnDisk.py`), or nowhere."""
+"""Stores of decoded training pictures: in memory, on the disk (`PicturesOnDisk.py`), or nowhere."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -77,5 +77,5 @@ class PicturesInTheirFiles(PictureStore):
 
 
 def notes_of(photo: Photo) -> tuple[str, ...]:
-    """What was converted, and what was left out."""
+    """Conversions, and what was left out."""
     return (*([photo.note] if photo.note else []), *(['transparency ignored'] if photo.alpha is not None else []))

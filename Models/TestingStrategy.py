@@ -12,4 +12,4 @@ class TestingStrategy(Enum):
 
     OverlappingPatched = 'OverlappingPatched'
     """Tiles cut out with a margin, of which only the tile itself is kept: little memory, and the picture is the same as
-    upscaled whole if the margin is the network's halo."""
+    upscaled whole if the margin is the network's receptive field."""

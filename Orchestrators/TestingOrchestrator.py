@@ -197,7 +197,7 @@ class TestingOrchestrator:
         return Path(self.configuration.result_path) / row.pictures_folder / f'{name}.png'
 
     def _head(self, model: TrainedModel, path: Path, device: torch.device, metrics: Metrics) -> SummaryRow:
-        """What all rows of the call have in common."""
+        """The part that all rows of the call have in common."""
         configuration = self.configuration
         return SummaryRow(
             time=datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds'),

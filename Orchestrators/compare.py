@@ -18,7 +18,7 @@ _LOGGER = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the comparison and the report are told alike."""
+    """Arguments that the comparison and the report share."""
     parser.add_argument('results', nargs='+', help='folders that testing wrote to, or <checkpoint>_images.csv files')
     parser.add_argument('--metric', default='PSNR', help='what models are ranked by; default: PSNR')
     parser.add_argument('--baseline', help='model to compare all others with; default: every pair is compared')

@@ -44,7 +44,7 @@ class Checkpoint:
     """state_dict of the network that is used; all that testing and upscaling need, besides `configuration`."""
 
     progress: dict[str, Any]
-    """How far the run is: epoch, batch, best score, averages."""
+    """Progress of the run: epoch, batch, best score, averages."""
 
     learners: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     """For each network that learns, what it goes on from: `optimizer`, `schedule`, `updater`, and where they are not
@@ -58,7 +58,7 @@ class Checkpoint:
     torch_version: str = str(torch.__version__)
 
     computed_on: dict[str, Any] = dataclasses.field(default_factory=dict)
-    """What, besides torch's version, the last bits depend on, as `describe_computation` gives it."""
+    """Everything besides torch's version that the last bits depend on, as `describe_computation` gives it."""
 
     format: int = FORMAT
     """Of the file that this was read from."""
@@ -151,7 +151,7 @@ class Checkpoint:
 
 
 def _with_learners(content: dict[str, Any]) -> dict[str, Any]:
-    """What formats 1 and 2 hold, as format 3 has it."""
+    """Contents of formats 1 and 2, as format 3 has them."""
     optimizer, schedule, step = (dict(content.pop(name)) for name in ('optimizer', 'schedule', 'step'))
     step.pop('batch', None)  # `progress` says it too.
     network = {'network': step.pop('network')} if 'network' in step else {}
@@ -165,7 +165,7 @@ def _with_learners(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def previous_of(path: Path) -> Path:
-    """Where the checkpoint that `path` replaced is kept."""
+    """Path of the checkpoint that `path` replaced."""
     return path.with_name(path.name + '.prev')
 
 

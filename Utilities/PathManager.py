@@ -20,7 +20,7 @@ _SCHEME = re.compile(
 
 @dataclasses.dataclass(frozen=True)
 class ModelName:
-    """What the name of a checkpoint file says."""
+    """Parts of the name of a checkpoint file."""
 
     encoder: str
     decoder: str
@@ -110,7 +110,7 @@ class PathManager:
 
     @staticmethod
     def cache_folder() -> Path:
-        """Where what can be made again is kept: assr in $XDG_CACHE_HOME if it is set, else in ~/.cache."""
+        """Folder for what can be made again: assr in $XDG_CACHE_HOME if it is set, else in ~/.cache."""
         named = os.environ.get('XDG_CACHE_HOME')
         return (Path(named) if named else Path.home() / '.cache') / 'assr'
 

@@ -1,4 +1,4 @@
-"""What the scripts in the root have in common: readable messages on the terminal, one line per error."""
+"""Common ground of the scripts in the root: readable messages on the terminal, one line per error."""
 
 import contextlib
 import logging

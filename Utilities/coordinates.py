@@ -1,4 +1,4 @@
-"""Where pixels are. Everywhere in the framework an image spans [-1, 1] in both directions, last axis (y, x).
+"""Coordinates of pixel centers: everywhere in the framework an image spans [-1, 1] both ways, last axis (y, x).
 
 The center of pixel i of n is at -1 + (2 i + 1) / n, as in LIIF (Chen et al., CVPR 2021); a cell is the height and width
 of one HR pixel in the same units, (2 / H, 2 / W).

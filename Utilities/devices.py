@@ -1,4 +1,4 @@
-"""Where tensors live, and how they are computed there."""
+"""Devices on which tensors live, and the arithmetic there."""
 
 import warnings
 from typing import Any
@@ -42,7 +42,7 @@ def _own_gpu(setting: str, local_rank: int) -> torch.device:
 
 
 def describe_computation(device: torch.device) -> dict[str, Any]:
-    """What, besides torch's version, the last bits of a result depend on, by name."""
+    """Everything besides torch's version that the last bits of a result depend on, by name."""
     kind = torch.cuda.get_device_name(device) if device.type == 'cuda' else device.type
     return {'device': kind, 'threads': torch.get_num_threads()}
 

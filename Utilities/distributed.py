@@ -35,14 +35,14 @@ class Ranks:
     """From 0 on; the first one writes and speaks for all."""
 
     size: int = 1
-    """How many there are, on all machines."""
+    """Number of processes, on all machines."""
 
     local_rank: int = 0
-    """Which one of this machine."""
+    """Number of the process on this machine."""
 
     @classmethod
     def from_environment(cls) -> 'Ranks':
-        """What torchrun says; alone if it says nothing.
+        """The ranks that torchrun sets; alone if it sets none.
 
         Raises:
             ValueError: if what it says can't be.
@@ -105,7 +105,7 @@ class Ranks:
             dist.destroy_process_group()
 
     def part_of(self, count: int) -> range:
-        """Which of `count` things are this process's."""
+        """The share of `count` things that is this process's."""
         return range(self.rank, count, self.size)
 
     def gather(self, value: Value) -> list[Value]:
@@ -184,7 +184,7 @@ class Ranks:
 
 
 ALONE = Ranks()
-"""What most runs are."""
+"""One process, as most runs are."""
 
 
 def _exit_code(error: BaseException) -> int | None:

@@ -62,7 +62,7 @@ def read_image(path: str | Path, *, max_pixels: int = _MAX_PIXELS) -> Photo:
 
 
 class Header(NamedTuple):
-    """What a picture file says of itself before its pixels."""
+    """Facts that stand in a picture file before its pixels."""
 
     height: int
     width: int
@@ -182,7 +182,7 @@ def _deep_gray(image: Image.Image) -> npt.NDArray[np.uint16]:
 
 
 def _metadata(path: Path, image: Image.Image) -> Metadata:
-    """What a file says of its colors, size and origin."""
+    """Metadata of a file: colors, size and origin."""
     exif = Image.Exif()
     exif.load(_exif(path, image).tobytes())  # A copy: the orientation is still to be applied.
     exif.pop(_EXIF_ORIENTATION, None)

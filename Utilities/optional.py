@@ -1,4 +1,4 @@
-"""What may be missing on a machine: packages that the core runs without, and weights that are too large to ship."""
+"""Parts that may be missing on a machine: packages that the core does not need, weights that are too large to ship."""
 
 import hashlib
 import importlib

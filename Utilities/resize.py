@@ -9,7 +9,7 @@ MATLAB rounds between the two passes: with that, the official Set5 files X2, X3 
 files, made by another tool, come out exactly without.
 
 Both use the cubic kernel of Keys (1981, https://doi.org/10.1109/TASSP.1981.1163711) with a = -0.5, widened by the scale
-when reducing. They differ by up to 16 grey levels at the borders, so they are not to be mixed.
+when reducing. They differ by up to 16 gray levels at the borders, so they are not to be mixed.
 """
 
 import math
@@ -98,7 +98,7 @@ def _contributions(
     """For each output pixel along one axis: the input pixels it sees and their weights, both (count_out, taps)."""
     shrink = min(scale, 1.0)
     width = 4 / shrink
-    # Pixel i covers [i, i + 1): output centres, mapped onto the input axis, in pixels whose centres are whole numbers.
+    # Pixel i covers [i, i + 1): output centers, mapped onto the input axis, in pixels whose centers are whole numbers.
     centers = (np.arange(count_out) + 0.5) / scale - 0.5
     first = np.floor(centers - width / 2)
     indices = (first[:, None] + np.arange(math.ceil(width) + 2)).astype(np.intp)

@@ -89,7 +89,7 @@ _SIGNATURES = {
     'a safetensors file: give it the ending .safetensors': rb'.{8}\{"',
     'a text': rb'[\t\n\r -~]+$',
 }
-"""What files that are taken for checkpoints are, and how they begin."""
+"""Kinds of files that are taken for checkpoints, by their beginnings."""
 
 
 def _describe_global(error: pickle.UnpicklingError) -> str:
@@ -120,7 +120,7 @@ def _harmless() -> Iterator[None]:
 
 
 def _no_bytes() -> bytes:
-    """What an array without numbers holds."""
+    """Contents of an array without numbers."""
     return b''
 
 

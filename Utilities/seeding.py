@@ -28,7 +28,7 @@ def generator_for(seed: int, purpose: str, *position: int) -> np.random.Generato
 
 
 class Streams:
-    """What `generator_for` gives, for one position after another: one generator moved, in a fifth of the time."""
+    """The generators of `generator_for`, one position after another: one of them moved, in a fifth of the time."""
 
     def __init__(self, seed: int, purpose: str) -> None:
         self._seed = seed

@@ -1,4 +1,4 @@
-"""Which code this is, and which torch may read files that somebody else made."""
+"""Version of this code, and of the torch that may read files that somebody else made."""
 
 import hashlib
 import subprocess

@@ -39,7 +39,7 @@ class _Member(NamedTuple):
     size: int
     is_folder: bool
     refusal: str
-    """Why it is no plain file or folder; empty if it is one."""
+    """Reason for which it is no plain file or folder; empty if it is one."""
 
     open: Callable[[], IO[bytes] | None]
 

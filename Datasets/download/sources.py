@@ -1,4 +1,4 @@
-"""Where the data sets are, as far as they have a public address.
+"""Addresses of the data sets, as far as they have a public one.
 
 The SHA-256 and sizes of DIV2K are those that TensorFlow Datasets pins (tensorflow/datasets@333639b,
 `tensorflow_datasets/url_checksums/div2k.txt`). For the archive of the EDSR authors no published SHA-256 is known, so
@@ -37,15 +37,15 @@ class Archive:
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """What an archive brings to a data set."""
+    """Part of a data set that an archive brings."""
 
     archive: Archive
 
     folders: tuple[str, ...]
-    """Where its pictures are, below the data sets' folder: the first is where the archive puts them."""
+    """Folders of its pictures, below the data sets' folder: the first is where the archive puts them."""
 
     pictures: int
-    """How many; with as many already in one of the folders there is nothing to fetch."""
+    """Number of pictures; with as many already in one of the folders there is nothing to fetch."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,12 +53,12 @@ class Source:
     """A data set."""
 
     page: str
-    """Where people read about it, and get it where there is no address."""
+    """Page to read about it, and to get it where there is no address."""
 
     parts: tuple[Part, ...] = ()
 
     by_hand: str = ''
-    """What to do where there is no address."""
+    """Instruction for where there is no address."""
 
 
 def _div2k(name: str, folder: str, pictures: int, size_bytes: int, sha256: str) -> Part:

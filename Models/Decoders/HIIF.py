@@ -7,8 +7,8 @@ the same as one asked for whole, where the port lets the attention see only the 
 the LR pixels where these are fewer than the HR pixels, which gives the same numbers up to rounding.
 
 Kept, as trained weights depend on it:
-- The place within an LR pixel is the offset from the upper left neighbor's centre, in LR pixels; but where that is not
-  positive (along the upper and left rim, or on a centre), it is 1/h (1/w) minus the offset, which mixes a length in an
+- The place within an LR pixel is the offset from the upper left neighbor's center, in LR pixels; but where that is not
+  positive (along the upper and left rim, or on a center), it is 1/h (1/w) minus the offset, which mixes a length in an
   image of [-1, 1] with one in LR pixels.
 - The layers see that place only as binary digits, one more at each of six levels. So the colors jump wherever a
   coordinate crosses a multiple of 1/64 LR pixel, and rounding decides for coordinates on one: at whole scales these are

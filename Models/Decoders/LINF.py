@@ -4,7 +4,7 @@ Paper: Yao, Tsao, Lo, Tseng, Chang, Lee, CVPR 2023, https://arxiv.org/abs/2303.0
 Written from the paper. Checked against outputs of JNNNNYao/LINF@d911a5a (tests/references/linf.npz, linf_patch.npz).
 Differs from it: the cell is given once per image, and never limited (there: beyond x30); noise is a function of seed
 and pixel instead of drawn from the global generator, so pictures repeat; and where a picture ends with the first row of
-a patch, that row is the middle of a patch around itself (there: the top of a patch predicted for the picture's centre).
+a patch, that row is the middle of a patch around itself (there: the top of a patch predicted for the picture's center).
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What models cost, as far as the tables say."""
+"""Costs of models, as far as the tables say."""
 
 import statistics
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""Where models differ most: the same crop from each of them, with maps of the difference from HR."""
+"""The places at which models differ most: the same crop from each of them, with maps of the difference from HR."""
 
 import dataclasses
 import io

@@ -31,12 +31,12 @@ class Figure:
     light: str
     dark: str
     alternative: str
-    """What it shows, for those who don't see it."""
+    """Description for those who don't see it."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Style:
-    """How a model is drawn in every figure."""
+    """Look of a model in every figure."""
 
     color: str
     marker: str

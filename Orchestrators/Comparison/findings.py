@@ -1,4 +1,4 @@
-"""What was read, compared and asked for."""
+"""All that was read, compared and asked for."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from Orchestrators.Comparison.tables import Table, ranking
 
 @dataclasses.dataclass(frozen=True)
 class Findings:
-    """What the report is about."""
+    """Contents of the report."""
 
     files: ResultFiles
     scores: Scores
@@ -37,5 +37,5 @@ class Findings:
         return [ranking(result, self.of_other_metrics(result), self.baseline) for result in self.ranked]
 
     def notes(self) -> list[str]:
-        """How the numbers were made, and what they can't say."""
+        """Notes on the making of the numbers, and on their limits."""
         return notes(self.results, self.baseline, self.resamples, self.seed)

@@ -1,4 +1,4 @@
-"""Which way a column of scores counts."""
+"""Columns of scores and their directions."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ class Metric:
 
     @property
     def direction(self) -> str:
-        """Which way is better, in words."""
+        """The better direction, in words."""
         return 'higher is better' if self.higher_is_better else 'lower is better'
 
 

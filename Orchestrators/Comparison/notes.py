@@ -1,4 +1,4 @@
-"""What may be concluded from a comparison, and what not, in words."""
+"""Notes on what may be concluded from a comparison, and what not."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ SMALLEST_TESTABLE = 6
 
 
 def notes(results: Sequence[Result], baseline: str | None, resamples: int, seed: int) -> list[str]:
-    """How the numbers were made, and what they can't say, for the results that are shown."""
+    """Notes on the making of the numbers, and on their limits, for the results that are shown."""
     metric = results[0].metric
     family = sum(len(result.comparisons) for result in results if result.metric == metric)
     against = 'the best model of each table' if baseline is None else baseline
@@ -37,7 +37,7 @@ def notes(results: Sequence[Result], baseline: str | None, resamples: int, seed:
 
 
 def _protocols(results: Sequence[Result]) -> list[str]:
-    """What the names of the published protocols stand for; others' fields stand at each table."""
+    """Fields behind the names of the published protocols; others' stand at each table."""
     tests = [result.test for result in results]
     names = dict.fromkeys(test.cells['protocol'] for test in tests if len(test.cells) < len(test.protocol))
     return [f'Protocol {name}: {PUBLISHED[name].describe()}.' for name in names]

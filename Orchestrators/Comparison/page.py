@@ -144,7 +144,7 @@ def _period(times: Sequence[str]) -> str:
 
 
 def _identity(scores: Scores) -> tuple[list[str], list[list[str]]]:
-    """Which checkpoints stand behind the numbers."""
+    """The checkpoints behind the numbers."""
     lines = [
         [model, run.name] + [run.latest.text(column) or MISSING for _, column in _IDENTITY if column is not None]
         for model, runs in scores.runs.items()

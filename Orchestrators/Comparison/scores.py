@@ -29,7 +29,7 @@ _LARGEST_BICUBIC_DIFFERENCE_DB = 0.01
 
 @dataclasses.dataclass(frozen=True)
 class Test:
-    """What scores have to share to be compared."""
+    """All that scores have to share to be compared."""
 
     benchmark: str
     scale: str

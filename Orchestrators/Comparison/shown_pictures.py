@@ -44,7 +44,7 @@ class ShownPicture:
     """The scores of these very pictures, by model."""
 
     runs: Mapping[str, str]
-    """Which of a model's runs made it, such as `seed 0`; by model."""
+    """The run of a model that made it, such as `seed 0`; by model."""
 
 
 class ShownPictures:

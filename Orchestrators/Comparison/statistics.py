@@ -1,4 +1,4 @@
-"""What paired scores can tell: bootstrap intervals, Wilcoxon's signed-rank test, Holm's correction.
+"""Statistics of paired scores: bootstrap intervals, Wilcoxon's signed-rank test, Holm's correction.
 
 Everything is about the pictures. They are a sample of all pictures; a model's seeds are no part of it.
 """

@@ -31,7 +31,7 @@ class Table:
 
 
 def reference_of(result: Result, baseline: str | None) -> str:
-    """What differences are taken against: the baseline if it has scores on this test, else the best model."""
+    """The model that differences are taken from: the baseline if it has scores on this test, else the best."""
     names = [standing.model for standing in result.standings]
     return baseline if baseline in names and baseline is not None else names[0]
 
@@ -53,7 +53,7 @@ def ranking(result: Result, others: Sequence[Result], baseline: str | None) -> T
 
 
 def conditions(result: Result) -> str:
-    """How many pictures were compared, and by which protocol."""
+    """Number of pictures that were compared, and the protocol."""
     left_out = f' ({result.left_out} more lack a finite score of some run)' if result.left_out else ''
     count = len(result.pictures)
     return f'{count} picture{"s" * (count != 1)}{left_out}, {result.test.conditions}'

@@ -1,4 +1,4 @@
-"""What a network costs: parameters, multiply-adds, time and memory for one LR picture of a stated size."""
+"""Cost of a network: parameters, multiply-adds, time and memory for one LR picture of a stated size."""
 
 import copy
 import dataclasses
@@ -23,7 +23,7 @@ _WARM_UPS = 2
 
 @dataclasses.dataclass(frozen=True)
 class Cost:
-    """What upscaling one LR picture whole takes."""
+    """Cost of upscaling one LR image whole."""
 
     lr_size: tuple[int, int]
     """(height, width) in pixels."""

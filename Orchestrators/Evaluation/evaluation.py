@@ -43,7 +43,7 @@ class Evaluated:
     """Largest absolute difference from the picture upscaled whole, in 0..1, where it was measured."""
 
     scale_consistency_db: float | None = None
-    """How well the result, reduced again, gives back its input, where it was measured."""
+    """PSNR in dB between the input and the result, reduced again, where it was measured."""
 
 
 def build_metrics(kinds: Iterable[QualityType], device: torch.device) -> Metrics:
@@ -141,7 +141,7 @@ def mean_of(values: Sequence[float | None]) -> float | None:
 
 
 def not_finite(results: Sequence[Evaluated]) -> str:
-    """How many scores are no finite numbers: `PSNR: 1 inf, SSIM: 2 nan`; empty if all are."""
+    """Counts of scores that are no finite numbers: `PSNR: 1 inf, SSIM: 2 nan`; empty if all are."""
     counts = Counter(
         f'{kind.name}: {{}} {value:g}'
         for result in results

@@ -74,7 +74,7 @@ class ResultRow:
 
     @property
     def pictures_folder(self) -> Path:
-        """Where its pictures are, within the folder of the table: `<checkpoint>/Set5_x2x3.5_to_300x200_thera`."""
+        """Folder of its pictures within that of the table: `<checkpoint>/Set5_x2x3.5_to_300x200_thera`."""
         size = f'_to_{self.eval_size}' if self.eval_size else ''
         protocol = f'_{self.protocol}' if self.protocol and self.protocol != 'liif' else ''
         return Path(Path(self.text('checkpoint')).stem) / f'{self.benchmark}_x{self.scale_text}{size}{protocol}'
@@ -125,7 +125,7 @@ class SummaryRow(ResultRow):
     """Means over the pictures of a benchmark, and what the network costs."""
 
     pictures: int | None = None
-    """How many."""
+    """Number of pictures."""
 
     scores: Mapping[QualityType, float | None] = dataclasses.field(default_factory=dict)
     scale_consistency_db: float | None = None
@@ -225,7 +225,7 @@ def _read_row(
 
 
 def _kinds_of(row: type[ResultRow]) -> dict[str, tuple[type, ...]]:
-    """What the cells of each column may be; nothing for a text that may be empty but not missing."""
+    """Types of the cells of each column; none for a text that may be empty but not missing."""
     hints = typing.get_type_hints(row)
     return {
         column: (float,) if column in QualityType.__members__ else typing.get_args(hints[column])

@@ -1,4 +1,4 @@
-"""What is compared when a super-resolved picture is scored: which pixels, in which color."""
+"""The pixels, and the color, in which a super-resolved image is compared with its reference."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""What a test consists of: each benchmark at each scale, as the protocol has it; and by which methods."""
+"""The parts of a test: each benchmark at each scale, as the protocol has it, and the methods."""
 
 import dataclasses
 import hashlib
@@ -50,7 +50,7 @@ class Task:
 
     @property
     def color(self) -> ScoreColor:
-        """What is compared: RGB or Y."""
+        """Color that is compared: RGB or Y."""
         return self.protocol.color_of(self.row.kind)
 
     @property

@@ -1,4 +1,4 @@
-"""Where the files of a configuration's network are, and what pictures are called in file names."""
+"""Paths of the files of a configuration's network, and names of pictures within file names."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""Which pictures an upscaling is asked for, which are left out and why, and what the results are called."""
+"""The pictures that an upscaling is asked for, those left out with their reasons, and the names of the results."""
 
 import dataclasses
 import os
@@ -15,7 +15,7 @@ _SHOWN = 5
 
 @dataclasses.dataclass
 class Inputs:
-    """What was found."""
+    """Pictures, and files that are left out."""
 
     pictures: dict[Path, Path] = dataclasses.field(default_factory=dict)
     """For each file its folder within the one that was named."""

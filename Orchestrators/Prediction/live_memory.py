@@ -1,4 +1,4 @@
-"""How much memory tensors take while something is computed: counted, not measured, so the same on every machine."""
+"""Memory of the tensors in use while something is computed: counted, not measured, so the same on every machine."""
 
 import weakref
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""How a picture is cut up so that it is made in a given memory: planned before the run."""
+"""Plans of tiles and chunks with which a picture is made in a given memory, before the run."""
 
 import bisect
 import dataclasses
@@ -28,7 +28,7 @@ _RESERVE_PER_THREAD = 24 * MIB
 
 @dataclasses.dataclass(frozen=True)
 class HeldMemory:
-    """What the caller holds in the computer's memory while a picture is made, in bytes."""
+    """Memory in bytes that the caller holds while a picture is made, in the computer."""
 
     always: int = 0
     """However the picture is cut up."""
@@ -39,7 +39,7 @@ class HeldMemory:
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """How a picture is cut up."""
+    """Tiles and chunks of a picture."""
 
     side: int | None
     """LR pixels of a tile. None: the whole picture at once."""
@@ -126,8 +126,8 @@ class MemoryPlanner:
         return Plan(side, self._margin(side), chunk)
 
     def _margin(self, side: int) -> int:
-        halo = self._model.receptive_field
-        return side // 2 if halo is None else halo
+        field = self._model.receptive_field
+        return side // 2 if field is None else field
 
     def _need_of(self, lr_size: tuple[int, int], size: tuple[int, int], held: HeldMemory) -> Callable[[Plan], int]:
         scale = (size[0] / lr_size[0], size[1] / lr_size[1])

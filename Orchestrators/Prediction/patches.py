@@ -1,6 +1,6 @@
-"""How a picture is cut into tiles, one axis at a time.
+"""Tiles of a picture, one axis at a time.
 
-The HR pixels of the LR pixels [first, last) are those whose centre falls inside. So tiles that cover the LR pixels once
+The HR pixels of the LR pixels [first, last) are those whose center falls inside. So tiles that cover the LR pixels once
 cover the HR pixels once, at any scale. It is reckoned in whole numbers, so that rounding decides nothing.
 """
 
@@ -39,5 +39,5 @@ def split_axis(lr_count: int, count: int, side: int, margin: int) -> list[Span]:
 
 
 def _first_pixel(border: int, lr_count: int, count: int) -> int:
-    """The first HR pixel whose centre, (pixel + 1/2) * lr_count / count, is not before an LR pixel's border."""
+    """The first HR pixel whose center, (pixel + 1/2) * lr_count / count, is not before an LR pixel's border."""
     return -((lr_count - 2 * border * count) // (2 * lr_count))

@@ -1,4 +1,4 @@
-"""How a network makes a picture: piece by piece, with what it does when memory runs out."""
+"""Predictions of a network: a picture piece by piece, in smaller chunks when memory runs out."""
 
 import contextlib
 import logging
@@ -21,13 +21,13 @@ Exactness = Literal['exact', 'approximate']
 
 
 class Prediction(NamedTuple):
-    """What a predictor makes of an LR image."""
+    """An image that a predictor made of an LR image."""
 
     image: Float[Tensor, '1 3 height width']
     """In [0, 1], in the computer's memory."""
 
     why: str | None = None
-    """Why it differs by more than rounding from what comes of the whole LR image at once; None: it does not."""
+    """Reason for a difference beyond rounding from what comes of the whole LR image at once; None: there is none."""
 
     @property
     def exactness(self) -> Exactness:
@@ -105,7 +105,7 @@ class NetworkPredictor(ABC):
         """
 
     def why_approximate(self, lr_size: tuple[int, int], size: tuple[int, int]) -> str | None:
-        """Why such a picture differs from the whole by more than rounding; None: it does not."""
+        """Reason for a difference of such a picture from the whole beyond rounding; None: there is none."""
         return None
 
     def halve_chunk(self, error: ChunkMemoryError) -> None:

@@ -1,4 +1,4 @@
-"""How a picture goes through a network: (model, lr, size) -> sr. And the baseline that every table carries."""
+"""Strategies by which a picture goes through a network, and the baseline that every table carries."""
 
 import itertools
 import logging
@@ -39,8 +39,8 @@ def predictor_of(  # noqa: PLR0913
         device: where it computes; pictures come and go on the CPU.
         queries_per_chunk: coordinates per query; None: chosen for the device.
         tile_side: LR pixels of a tile, for strategies with tiles.
-        overlap: LR pixels that a tile sees to each side of itself, for `OverlappingPatched`. None: the network's halo,
-            or half a tile if it has none.
+        overlap: LR pixels that a tile sees to each side of itself, for `OverlappingPatched`. None: the network's
+            receptive field, or half a tile if it has none.
         max_memory: MiB that may be in use, see `MemoryPlanner`; for `Simple`, which then takes tiles if need be.
 
     Raises:
@@ -54,8 +54,8 @@ def predictor_of(  # noqa: PLR0913
         case TestingStrategy.Patched:
             return TilePredictor(model, queries_per_chunk, _side(tile_side), margin=0)
         case TestingStrategy.OverlappingPatched:
-            side, halo = _side(tile_side), model.receptive_field
-            margin = overlap if overlap is not None else side // 2 if halo is None else halo
+            side, field = _side(tile_side), model.receptive_field
+            margin = overlap if overlap is not None else side // 2 if field is None else field
             return TilePredictor(model, queries_per_chunk, side, margin)
 
 
@@ -63,13 +63,13 @@ class TilePredictor(NetworkPredictor):
     """A network that is given one tile after the other; of a GPU's memory, a picture takes no more than its tile.
 
     A tile is cut out with a margin, and its own HR pixels alone are asked for, at the places that they have in the
-    crop. Where margins overlap nothing is averaged: with the halo as margin each tile is already right up to its last
-    pixel, and averaging would mix in pixels of the neighbor's margin, which lack what lies beyond it. Without a margin
-    there is nothing to average, and seams show.
+    crop. Where margins overlap nothing is averaged: with the receptive field as margin each tile is already right up to
+    its last pixel, and averaging would mix in pixels of the neighbor's margin, which lack what lies beyond it. Without
+    a margin there is nothing to average, and seams show.
 
-    With a margin of the halo or more, tiles equal the whole up to rounding. What remains: a network that takes the
-    nearest LR pixel alone and is not exact on crops (`DecoderFacts.exact_on_crops`) lets rounding decide for HR pixels
-    whose center is on the border of two, as at x1.5.
+    With a margin of the receptive field or more, tiles equal the whole up to rounding. What remains: a network that
+    takes the nearest LR pixel alone and is not exact on crops (`DecoderFacts.exact_on_crops`) lets rounding decide for
+    HR pixels whose center is on the border of two, as at x1.5.
 
     Args:
         model: the network.
@@ -99,21 +99,21 @@ class TilePredictor(NetworkPredictor):
             yield Piece(row.pixels, column.pixels, self._upscale_tile(lr, size, row, column))
 
     def why_approximate(self, lr_size: tuple[int, int], size: tuple[int, int]) -> str | None:
-        """Why the tiles of such a picture differ from the whole by more than rounding; None: they do not."""
+        """Reason for a difference of such a picture's tiles from the whole beyond rounding; None: there is none."""
         if all(len(spans) == 1 for spans in self._split(lr_size, size)):
             return None
-        halo = self._model.receptive_field
-        if halo is None:
+        field = self._model.receptive_field
+        if field is None:
             network = f'{type(self._model.encoder).__name__}-{type(self._model.decoder).__name__}'
             return f'with these options no margin is enough for {network}'
-        if self._margin < halo:
-            return f"{self._margin} LR pixels of margin are fewer than the network's halo, {halo}"
+        if self._margin < field:
+            return f"{self._margin} LR pixels of margin are fewer than the network's receptive field, {field}"
         if any(count < lr_count for lr_count, count in zip(lr_size, size, strict=True)):
-            return 'the halo holds at scales from 1 on'
+            return 'the receptive field holds at scales from 1 on'
         return None
 
     def _split(self, lr_size: tuple[int, int], size: tuple[int, int]) -> tuple[list[Span], list[Span]]:
-        # One more than the margin, as a centre on the border of two LR pixels may fall into either.
+        # One more than the margin, as a center on the border of two LR pixels may fall into either.
         seen = self._margin + 1 if self._margin else 0
         rows, columns = (split_axis(lr_size[axis], size[axis], self._side, seen) for axis in (0, 1))
         return rows, columns

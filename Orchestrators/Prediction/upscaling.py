@@ -118,7 +118,7 @@ def _refuse_scale(scale: float | None) -> None:
 
 
 class _Failures:
-    """What went wrong with single pictures, while the others were upscaled.
+    """Errors of single pictures, while the others are upscaled.
 
     Args:
         count: of all pictures; the error of an only one is not held back.

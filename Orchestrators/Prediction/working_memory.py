@@ -1,4 +1,4 @@
-"""What a network takes to make a picture, told beforehand from small trials; counted, so the same on every machine.
+"""Memory that a network takes to make a picture, told beforehand from small trials; counted, so the same everywhere.
 
 Features: encoder and `prepare` are counted on four small crops, operation by operation. Each operation's share is a
 polynomial in the crop's sides (features go with its pixels, attention with their square, padding with its border), so
@@ -30,7 +30,7 @@ _ROWS_BEYOND = 4  # LR rows more than a chunk reaches over
 
 
 class WorkingMemory:
-    """What a network takes at one scale, in bytes; the picture and the result do not count.
+    """Memory that a network takes at one scale, in bytes; the picture and the result do not count.
 
     Args:
         model: on any device.

@@ -33,12 +33,12 @@ def bilinear(lr: Tensor, coord: Tensor) -> Tensor:
 
 
 def relative_to(coord: Tensor, place: Tensor, features: Tensor) -> Tensor:
-    """Offset from the centre of the pixel at `place`, where an LR pixel is 2."""
+    """Offset from the center of the pixel at `place`, where an LR pixel is 2."""
     return (coord - look_up(centers(features), place)) * size_of(features, coord)
 
 
 def centers(maps: Tensor) -> Tensor:
-    """(B, 2, h, w) centres of pixels, (y, x) in [-1, 1]."""
+    """(B, 2, h, w) centers of pixels, (y, x) in [-1, 1]."""
     axes = [-1 + 1 / n + 2 / n * torch.arange(n, device=maps.device, dtype=maps.dtype) for n in maps.shape[2:]]
     return torch.stack(torch.meshgrid(*axes, indexing='ij'))[None].expand(len(maps), -1, -1, -1)
 

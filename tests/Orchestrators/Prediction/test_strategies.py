@@ -155,8 +155,15 @@ def test_channel_attention_makes_tiles_approximate(decoder: DecoderType) -> None
     [
         ('EDSR', 'LIIF', None, (62, 74), 'exact', None),
         ('EDSR', 'LIIF', 6, (62, 74), 'exact', None),
-        ('EDSR', 'LIIF', 5, (62, 74), 'approximate', "5 LR pixels of margin are fewer than the network's halo, 6"),
-        ('EDSR', 'LIIF', None, (30, 74), 'approximate', 'the halo holds at scales from 1 on'),
+        (
+            'EDSR',
+            'LIIF',
+            5,
+            (62, 74),
+            'approximate',
+            "5 LR pixels of margin are fewer than the network's receptive field, 6",
+        ),
+        ('EDSR', 'LIIF', None, (30, 74), 'approximate', 'the receptive field holds at scales from 1 on'),
         ('RCAN', 'LIIF', None, (62, 74), 'approximate', 'no margin is enough for RCAN-LIIF'),
         ('SwinIR', 'LIIF', None, (62, 74), 'approximate', 'no margin is enough for SwinIR-LIIF'),
         ('EDSR', 'SRNO', None, (62, 74), 'approximate', 'no margin is enough for EDSR-SRNO'),
