@@ -196,8 +196,8 @@ def test_an_explicit_resume_never_falls_back(tmp_path: Path) -> None:
 
 
 def test_an_epochs_checkpoint_can_be_continued(reference: str) -> None:
-    train(save_every=2)
-    kept = checkpoint_path(TrainTiny(), 2, '.')
+    train(epochs=2, save_every=2, save_path='elsewhere')
+    kept = checkpoint_path(TrainTiny(), 2, 'elsewhere')
     assert train(resume=str(kept)) == reference
 
 
@@ -271,7 +271,7 @@ def test_bad_pictures_stop_the_run_before_it_starts(make_pictures: PictureMaker)
     assert list(Path().glob('*.pth')) == []
     train(epochs=1, on_bad_image='skip', valid_data=str(make_pictures('valid', count=1)[0].parent))
     progress = state_of(TrainTiny(on_bad_image='skip')).progress
-    assert progress['data'] == {'pictures': 3, 'left out': 1}
+    assert [name for name, _ in progress['data']['training pictures']] == [f'picture_{n}.png' for n in range(3)]
 
 
 def test_a_picture_that_turns_bad_leaves_a_usable_checkpoint(

@@ -32,7 +32,7 @@ WRITERS: dict[str, tuple[str, Callable[[Path], None], Callable[[Path], bool]]] =
     'tiff': ('a.tif', lambda path: write_tiff(path, PIXELS.shape, [PIXELS]), holds_pixels),
     'pixels': (
         'a.pixels',
-        lambda path: write_pixels(path, Reading(PIXELS, ())),
+        lambda path: write_pixels(path, Reading(PIXELS, (), '')),
         lambda path: (found := map_pixels(path)) is not None and bool((found.pixels == PIXELS).all()),
     ),
     'text': ('a.md', lambda path: write_text(path, 'one\n'), lambda path: path.read_bytes() == b'one\n'),
